@@ -1,0 +1,94 @@
+"""What a metric gives back: a score, or a failure. A failure is its own thing, never a score of 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from guard.metrics.turn import Side
+
+Value: TypeAlias = float | str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where in a side's text something stands.
+
+    `start` and `end` count characters (code points) of the original text of passage number `passage` of that side,
+    end exclusive. `score` is 0..1.
+    """
+
+    start: int
+    end: int
+    label: str
+    score: float = 1.0
+    passage: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One measurement that succeeded.
+
+    `value` is a float (kind number), a tuple of labels (kind labels) or one string (kind label). `labels` are the
+    categories found: the value itself where the kind is labels, a number's categories where it has some, else None.
+    """
+
+    value: Value
+    labels: tuple[str, ...] | None = None
+    spans: tuple[Span, ...] = ()
+    reason: str = ""
+    millis: float = 0.0
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One measurement that did not succeed: `error` says why; `timed_out` that it was late rather than wrong."""
+
+    error: str
+    millis: float = 0.0
+    timed_out: bool = False
+
+
+Measurement: TypeAlias = Score | Failure
+
+
+class Probe(NamedTuple):
+    """One thing to measure: a metric on one side of the turn. Results are keyed by it."""
+
+    metric: str
+    of: Side
+
+
+Measurements: TypeAlias = Mapping[Probe, Measurement]
+
+
+def found(spans: Iterable[Span], *, reason: str = "", model: str = "") -> Score:
+    """A score of kind labels from the spans found: each label once, in the order met."""
+    spans = tuple(spans)
+    labels = tuple(dict.fromkeys(span.label for span in spans))
+    return Score(labels, labels=labels, spans=spans, reason=reason, model=model)
+
+
+def merged(scores: Iterable[Score]) -> Score:
+    """One score for several pieces of text: the highest number or the union of labels, with everybody's spans.
+
+    Raises ValueError where there is no score, or where they hold strings, which have no order.
+    """
+    scores = list(scores)
+    if not scores:
+        raise ValueError("nothing to merge")
+    if len(scores) == 1:
+        return scores[0]
+    first = scores[0].value
+    if isinstance(first, str):
+        raise ValueError("scores of kind label cannot be merged; read the text whole")
+    labels = None
+    if any(score.labels is not None for score in scores):
+        labels = tuple(dict.fromkeys(label for score in scores for label in score.labels or ()))
+    spans = tuple(dict.fromkeys(span for score in scores for span in score.spans))
+    top = scores[0] if isinstance(first, tuple) else max(scores, key=lambda score: score.value)
+    value = labels or () if isinstance(first, tuple) else top.value
+    reason = next((score.reason for score in (top, *scores) if score.reason), "")
+    return Score(value, labels, spans, reason, sum(score.millis for score in scores), top.model)

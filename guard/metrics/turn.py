@@ -1,0 +1,124 @@
+"""One turn of a conversation, as every metric sees it, whatever the protocol it came by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+Side = Literal["input", "output", "tool_call", "tool_result", "retrieval"]
+SIDES: tuple[Side, ...] = get_args(Side)
+
+#: Written by the app's developer, so trusted; read only on request.
+TRUSTED_ROLES = frozenset({"system", "developer"})
+#: Said by the model in an earlier turn, and read as output then.
+MODEL_ROLES = frozenset({"assistant"})
+TOOL_ROLES = frozenset({"tool", "function"})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. `parts` are its texts in order (a plain string is one part); what is not text is left out."""
+
+    role: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call the model wants made; `arguments` is the JSON text as the model wrote it."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What goes in and what comes out.
+
+    `messages` is the conversation so far; `output` the model's new texts (one a choice), `tool_calls` its new calls;
+    `documents` what was retrieved; `tools` the tool definitions offered, as they came; `labels` say whose turn it is
+    (`app`, `user`, `session`, `model`).
+    """
+
+    messages: tuple[Message, ...] = ()
+    output: tuple[str, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    documents: tuple[str, ...] = ()
+    tools: tuple[Mapping[str, Any], ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def passages(self, side: Side) -> tuple[str, ...]:
+        """The texts of one side, in order. A span's `passage` is an index into this tuple.
+
+        `input` is every message that neither the app's developer nor the model nor a tool wrote; a role that is not
+        known is not trusted, so it is input too.
+        """
+        if side == "output":
+            return self.output
+        if side == "retrieval":
+            return self.documents
+        if side == "tool_call":
+            return tuple(call.arguments for call in self.tool_calls)
+        return tuple(part for message in self.messages if side_of(message.role) == side for part in message.parts)
+
+    def with_passages(self, side: Side, texts: Sequence[str]) -> Turn:
+        """The same turn with the texts of one side replaced, one for one and in the order of `passages(side)`."""
+        if side == "output":
+            return replace(self, output=tuple(texts))
+        if side == "retrieval":
+            return replace(self, documents=tuple(texts))
+        if side == "tool_call":
+            calls = (ToolCall(call.name, text) for call, text in zip(self.tool_calls, texts, strict=True))
+            return replace(self, tool_calls=tuple(calls))
+        rest = iter(texts)
+        messages = tuple(
+            Message(message.role, tuple(next(rest) for _ in message.parts)) if side_of(message.role) == side else message
+            for message in self.messages
+        )
+        return replace(self, messages=messages)
+
+    @classmethod
+    def of(cls, value: Turn | str | Sequence[Mapping[str, Any]], side: Side = "input", **labels: str) -> Turn:
+        """A turn from what callers have at hand: a turn, a text on `side`, or a list of chat messages."""
+        if isinstance(value, Turn):
+            return replace(value, labels={**value.labels, **labels}) if labels else value
+        if isinstance(value, str):
+            return _of_text(value, side, labels)
+        return cls(messages=tuple(read_message(message) for message in value), labels=labels)
+
+
+def side_of(role: str) -> Side | None:
+    """Which side a message of this role stands on; None for those the app or the model itself wrote."""
+    if role in TOOL_ROLES:
+        return "tool_result"
+    if role in TRUSTED_ROLES or role in MODEL_ROLES:
+        return None
+    return "input"
+
+
+def read_message(message: Mapping[str, Any]) -> Message:
+    """A chat message's role and texts. Parts that are no text (images, audio, files) are not read."""
+    content = message.get("content")
+    if isinstance(content, str):
+        parts: tuple[str, ...] = (content,)
+    elif isinstance(content, Sequence):
+        parts = tuple(part["text"] for part in content if is_text_part(part))
+    else:
+        parts = ()
+    return Message(str(message.get("role", "user")), parts)
+
+
+def is_text_part(part: object) -> bool:
+    """Whether a part of a message's content holds text that can be read and replaced."""
+    return isinstance(part, Mapping) and isinstance(part.get("text"), str)
+
+
+def _of_text(text: str, side: Side, labels: Mapping[str, str]) -> Turn:
+    if side == "output":
+        return Turn(output=(text,), labels=labels)
+    if side == "retrieval":
+        return Turn(documents=(text,), labels=labels)
+    if side == "tool_call":
+        return Turn(tool_calls=(ToolCall("", text),), labels=labels)
+    return Turn(messages=(Message("user" if side == "input" else "tool", (text,)),), labels=labels)
