@@ -1,0 +1,174 @@
+"""The hot path: measure → decide → act → record, the same for every stage, protocol and caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from time import perf_counter, time
+from typing import Any, Protocol
+
+from guard.errors import Blocked
+from guard.loop import run
+from guard.metrics import Measurements, Side, Turn
+from guard.metrics.measure import measure
+from guard.policies import LoadedPolicy
+from guard.stages import Decision, Override, Redact, Stage, decide, explain, needed
+from guard.stages.redact import Placeholders, redacted
+from guard.store.event import Event, new_id
+
+
+class Policies(Protocol):
+    """Where a turn's policy comes from: one policy, a set of them, or a live source."""
+
+    def select(self, app: str = "", model: str = "", route: str = "") -> LoadedPolicy:
+        """The policy for a turn. Raises NoPolicy where none applies."""
+        ...
+
+
+class Recorder(Protocol):
+    """Takes what becomes events, at once and without waiting."""
+
+    def add(self, event: Any) -> None:
+        """Take a function that makes the event; it is called off the hot path."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check came to: the decision, and the turn to go on with, or the reply to give instead."""
+
+    decision: Decision
+    turn: Turn
+    reply: str | None
+    event: str
+    policy: LoadedPolicy
+    millis: float
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the text may be passed on, as it now stands in `turn`."""
+        return self.reply is None
+
+    @property
+    def text(self) -> str:
+        """The text to go on with: the reply, or the checked side's text with what was redacted replaced."""
+        return self.reply if self.reply is not None else "\n".join(self.turn.passages(self.decision.stage.kind))
+
+    @property
+    def why(self) -> str:
+        """What happened and why, in one sentence."""
+        return explain(self.decision)
+
+    def raise_if_blocked(self) -> None:
+        """Raise Blocked where the text may not be passed on."""
+        if self.reply is not None:
+            raise Blocked(self.decision, self.reply)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer, through all their stages. Keeps what the stages share: policy, id, placeholders."""
+
+    guard: Guard
+    policy: LoadedPolicy
+    labels: Mapping[str, str]
+    request: str = field(default_factory=new_id)
+    placeholders: Placeholders = field(default_factory=Placeholders)
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    async def check(self, turn: Turn, kind: Side) -> Verdict:
+        """Check one side of a turn by the policy's stage of that kind."""
+        started = perf_counter()
+        stage = self.policy.stage(kind)
+        measurements = await self.measure(stage, turn)
+        return self.conclude(stage, turn, measurements, started)
+
+    async def measure(self, stage: Stage, turn: Turn) -> Measurements:
+        """Everything that the stage still needs to know about the turn, within its timeout."""
+        still = None if self.guard.measure_all else partial(needed, stage)
+        return await measure(stage.probes, turn, self.policy.metrics, timeout=stage.timeout, needed=still)
+
+    def conclude(self, stage: Stage, turn: Turn, measurements: Measurements, started: float) -> Verdict:
+        """Decide on what was measured since `started` (perf_counter), act, and record."""
+        decision = decide(stage, measurements)
+        after, reply = self._act(decision, turn)
+        millis = (perf_counter() - started) * 1000
+        verdict = Verdict(decision, after, reply, new_id(), self.policy, millis)
+        self.verdicts.append(verdict)
+        self.guard.record(self, verdict, turn)
+        return verdict
+
+    def _act(self, decision: Decision, turn: Turn) -> tuple[Turn, str | None]:
+        """The turn to go on with, and the reply to give instead where there is one."""
+        action, kind = decision.action, decision.stage.kind
+        if isinstance(action, Override):
+            return turn, action.choose(self.guard.random)
+        if isinstance(action, Redact):
+            texts = redacted(decision, turn.passages(kind), self.placeholders)
+            # What cannot be redacted must not be passed on.
+            return (turn, decision.stage.refusal) if texts is None else (turn.with_passages(kind, texts), None)
+        return turn, None
+
+
+class Guard:
+    """Checks turns by policies and records every decision.
+
+    The constructor only keeps. `policies` is a policy, a set or a live source; `recorder` takes the events (default:
+    they are dropped); `random` picks among override choices (seed it to repeat a run); `measure_all` measures also what
+    can no longer change the decision, for recordings that other policies will be tried on.
+    """
+
+    def __init__(
+        self,
+        policies: Policies,
+        *,
+        recorder: Recorder | None = None,
+        random: Random | None = None,
+        measure_all: bool = False,
+        project: str = "default",
+    ) -> None:
+        self.policies = policies
+        self.recorder = recorder
+        self.random = random or Random()  # noqa: S311 - a choice among harmless texts
+        self.measure_all = measure_all
+        self.project = project
+
+    def exchange(self, *, app: str = "", model: str = "", route: str = "", **labels: str) -> Exchange:
+        """A new request under the policy that applies to it. Raises NoPolicy where none does."""
+        policy = self.policies.select(app, model, route)
+        return Exchange(self, policy, {"app": app, "model": model, **labels})
+
+    async def acheck(
+        self, value: Turn | str | Sequence[Mapping[str, Any]], stage: Side = "input", *, app: str = "", **labels: str
+    ) -> Verdict:
+        """Check a text, a list of chat messages or a turn by one stage. Raises NoPolicy where no policy applies."""
+        exchange = self.exchange(app=app, **labels)
+        return await exchange.check(Turn.of(value, stage, app=app, **labels), stage)
+
+    def check(
+        self, value: Turn | str | Sequence[Mapping[str, Any]], stage: Side = "input", *, app: str = "", **labels: str
+    ) -> Verdict:
+        """`acheck` for code that cannot await."""
+        return run(self.acheck(value, stage, app=app, **labels))
+
+    def record(self, exchange: Exchange, verdict: Verdict, turn: Turn) -> None:
+        """Hand a verdict to the recorder; the event itself is made there, off the hot path."""
+        if self.recorder is None:
+            return
+        self.recorder.add(
+            partial(
+                Event.of,
+                verdict.decision,
+                turn,
+                id=verdict.event,
+                request=exchange.request,
+                at=time(),
+                project=self.project,
+                app=exchange.labels.get("app", ""),
+                policy=verdict.policy.name,
+                revision=verdict.policy.revision,
+                millis=verdict.millis,
+            )
+        )

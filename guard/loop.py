@@ -1,0 +1,32 @@
+"""The way from sync code into the async core: one event loop of our own, on a thread of its own.
+
+Not `asyncio.run`: it fails inside servers and notebooks that run a loop, and a new loop a call loses every connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from functools import cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine, waited for by a thread that cannot await. Cancelled if the wait is interrupted."""
+    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    # A daemon: a metric that hangs must not keep the app's process from ending.
+    threading.Thread(target=loop.run_forever, name="guard-loop", daemon=True).start()
+    return loop

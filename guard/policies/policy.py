@@ -1,0 +1,112 @@
+"""A policy: what people write, and the same ready to work with, its metrics made and its revision known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from guard.metrics.metric import Metric
+from guard.metrics.registry import Registry
+from guard.metrics.turn import SIDES, Side
+from guard.policies.scope import AppliesTo
+from guard.stages import Stage
+
+
+class Policy(BaseModel):
+    """A policy file as it is written.
+
+    `extends` names the policy it builds on; `floors` are rulesets that policies built on this one cannot take away;
+    `without` are rulesets of the base that this one does take away; `metrics` are its own, by name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
+    description: str = ""
+    extends: str | None = None
+    without: tuple[str, ...] = ()
+    applies_to: AppliesTo = AppliesTo()
+    metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    stages: dict[str, Stage] = Field(default_factory=dict)
+    floors: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_stages(cls, data: Any) -> Any:
+        """A stage's key is its name, and its kind too where the key is one."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("stages"), Mapping):
+            return data
+        stages = {}
+        for key, stage in data["stages"].items():
+            if isinstance(stage, Mapping):
+                kind = {"kind": key} if key in SIDES else {}
+                stage = {**kind, **stage, "name": key}
+            stages[key] = stage
+        return {**data, "stages": stages}
+
+    @model_validator(mode="after")
+    def _one_stage_a_kind(self) -> Policy:
+        kinds = [stage.kind for stage in self.stages.values()]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise ValueError(f"two stages are of kind '{kind}'; put their rulesets into one")
+        return self
+
+    @property
+    def ruleset_names(self) -> set[str]:
+        """The names of all rulesets, whatever their stage."""
+        return {ruleset.name for stage in self.stages.values() for ruleset in stage.rulesets}
+
+
+@dataclass(frozen=True)
+class LoadedPolicy:
+    """A policy with everything it extends folded in and its own metrics made: what a guard works with.
+
+    `own` are the metrics that the policy itself declares, `metrics` those and all others; `file` is where it came from.
+    """
+
+    policy: Policy
+    own: Mapping[str, Metric]
+    metrics: Registry
+    file: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The policy's name."""
+        return self.policy.policy
+
+    @cached_property
+    def revision(self) -> str:
+        """The first 12 hexadecimal digits of a hash over all that the policy says, files it refers to included."""
+        content = self.policy.model_dump(mode="json", exclude={"extends", "without"})
+        content["metrics"] = {name: metric.version for name, metric in self.own.items()} | {"": content["metrics"]}
+        text = json.dumps(content, sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """`name@revision`, as headers and events carry it."""
+        return f"{self.name}@{self.revision}"
+
+    def select(self, app: str = "", model: str = "", route: str = "") -> LoadedPolicy:
+        """Itself, whatever the turn: a policy that is handed over by name applies to everything it is asked about."""
+        return self
+
+    @cached_property
+    def _by_kind(self) -> dict[Side, Stage]:
+        return {stage.kind: stage for stage in self.policy.stages.values()}
+
+    def stage(self, kind: Side) -> Stage:
+        """The stage of this kind; an empty one, which decides `skipped`, where the policy has none."""
+        return self._by_kind.get(kind) or Stage(name=kind, kind=kind)
+
+    def has(self, kind: Side) -> bool:
+        """Whether the policy has a stage of this kind."""
+        return kind in self._by_kind

@@ -1,0 +1,142 @@
+"""Redacting: what a decision's rulesets found is replaced, by placeholders that can be put back."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from guard.metrics.score import Score, Span
+from guard.stages.action import Redact, Status
+from guard.stages.decision import Decision, RuleOutcome, RulesetOutcome
+from guard.stages.rule import LABELS
+
+PLACEHOLDER = re.compile(r"\[[A-Z0-9_]+_[0-9]+\]")
+
+
+@dataclass(slots=True)
+class Placeholders:
+    """The placeholders of one turn: the same value gets the same one, numbered in the order met."""
+
+    originals: dict[str, str] = field(default_factory=dict)
+    restorable: set[str] = field(default_factory=set)
+    _numbered: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def of(self, value: str, label: str, action: Redact) -> str:
+        """What stands instead of a value."""
+        name = re.sub(r"[^A-Z0-9]+", "_", label.upper()).strip("_") or "REDACTED"
+        if action.mask == "stars":
+            return "*" * len(value)
+        if action.mask == "hash":
+            return f"[{name}_{hashlib.sha256(value.encode('utf-8', 'replace')).hexdigest()[:8]}]"
+        placeholder = self._numbered.get((value, name))
+        if placeholder is None:
+            placeholder = self._next(name)
+            self._numbered[value, name] = placeholder
+            self.originals[placeholder] = value
+        if action.restore:
+            self.restorable.add(placeholder)
+        return placeholder
+
+    def avoid(self, texts: Iterable[str]) -> None:
+        """Keep clear of what already looks like a placeholder in a text: it must not be given somebody's value back."""
+        for text in texts:
+            for match in PLACEHOLDER.finditer(text):
+                self.originals.setdefault(match[0], match[0])
+
+    def restore(self, text: str) -> str:
+        """The text with every restorable placeholder in it replaced by its original."""
+        if not self.restorable:
+            return text
+        return PLACEHOLDER.sub(lambda m: self.originals[m[0]] if m[0] in self.restorable else m[0], text)
+
+    def _next(self, name: str) -> str:
+        number = 1
+        while f"[{name}_{number}]" in self.originals:
+            number += 1
+        return f"[{name}_{number}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One replacement in a passage: characters start to end, exclusive, become `text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+def edits(decision: Decision, passages: Sequence[str], placeholders: Placeholders) -> dict[int, list[Edit]] | None:
+    """What a redact decision replaces, by passage, in order and without overlap.
+
+    None where something that triggered has no place in the text: it cannot be redacted, so it must not be passed on.
+    """
+    marked: list[tuple[Span, Redact]] = []
+    for outcome in decision.redactions:
+        assert isinstance(outcome.ruleset.action, Redact)
+        spans = _spans(outcome, decision)
+        if spans is None:
+            return None
+        marked.extend((span, outcome.ruleset.action) for span in spans)
+    result: dict[int, list[Edit]] = {}
+    # The longest of those that begin together comes first, so that it names the whole.
+    for span, action in sorted(marked, key=lambda pair: (pair[0].passage, pair[0].start, -pair[0].end)):
+        if span.passage >= len(passages) or span.end <= span.start:
+            return None
+        text = passages[span.passage]
+        before = result.setdefault(span.passage, [])
+        start = max(span.start, before[-1].end) if before else span.start
+        if start < span.end:
+            before.append(Edit(start, span.end, placeholders.of(text[start : span.end], span.label, action)))
+    return result
+
+
+def apply(passage: str, changes: Iterable[Edit]) -> str:
+    """The passage with the edits made."""
+    pieces, at = [], 0
+    for edit in changes:
+        pieces += [passage[at : edit.start], edit.text]
+        at = edit.end
+    return "".join((*pieces, passage[at:]))
+
+
+def redacted(decision: Decision, passages: Sequence[str], placeholders: Placeholders) -> tuple[str, ...] | None:
+    """The passages with all that the decision redacts replaced; None where that cannot be done."""
+    placeholders.avoid(passages)
+    changes = edits(decision, passages, placeholders)
+    if changes is None:
+        return None
+    return tuple(apply(passage, changes.get(number, ())) for number, passage in enumerate(passages))
+
+
+def _spans(outcome: RulesetOutcome, decision: Decision) -> list[Span] | None:
+    """Where the things stand that triggered a ruleset, on its stage's own side; None where one has no place."""
+    action = outcome.ruleset.action
+    assert isinstance(action, Redact)
+    spans: list[Span] = []
+    for rule in outcome.rules:
+        if rule.probe.of != decision.stage.kind or not isinstance(rule.measurement, Score):
+            continue
+        wanted = set(action.labels) or _asked(rule)
+        here = [span for span in rule.measurement.spans if wanted is None or span.label in wanted]
+        if rule.status == Status.TRIGGERED and _placeless(rule.measurement, wanted, here):
+            return None
+        spans.extend(here)
+    return spans or None
+
+
+def _placeless(score: Score, wanted: set[str] | None, spans: list[Span]) -> bool:
+    """Whether something that was found, and is to be redacted, has no span."""
+    if not isinstance(score.value, tuple):
+        return not spans
+    present = set(score.value) if wanted is None else wanted & set(score.value)
+    return bool(present - {span.label for span in spans})
+
+
+def _asked(rule: RuleOutcome) -> set[str] | None:
+    """The labels that a rule asks for; None where it asks for any."""
+    target = rule.rule.target_value
+    if rule.rule.operator not in LABELS or target is None:
+        return None
+    return set(target) if isinstance(target, list) else {str(target)}
