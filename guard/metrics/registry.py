@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from guard.errors import MetricError, UnknownMetric, nearest
 from guard.metrics.metric import Maker, Metric
@@ -45,7 +47,7 @@ KIND_GROUP = "guard.metric_kinds"
 class Registry(Mapping[str, Metric]):
     """Metrics by name, each made on first use and once. `registry[name]` raises UnknownMetric with the nearest name."""
 
-    def __init__(self, factories: Mapping[str, Callable[[], Metric]], parent: Registry | None = None) -> None:
+    def __init__(self, factories: Mapping[str, Callable[[], Metric]], parent: Mapping[str, Metric] | None = None) -> None:
         self._factories = dict(factories)
         self._parent = parent
         self._made: dict[str, Metric] = {}
@@ -58,7 +60,7 @@ class Registry(Mapping[str, Metric]):
         if factory is not None:
             return self._made.setdefault(name, factory())
         if self._parent is not None and name in self._parent:
-            return self._parent[name]
+            return self._made.setdefault(name, self._parent[name])
         raise UnknownMetric(f"no metric '{name}'; {nearest(name, self)}")
 
     def __contains__(self, name: object) -> bool:
@@ -83,20 +85,6 @@ class Registry(Mapping[str, Metric]):
         return Registry({name: lambda metric=metric: metric for name, metric in metrics.items()}, self)
 
 
-def installed() -> Registry:
-    """The built-in metrics and those that installed packages offer under the entry point group `guard.metrics`."""
-    factories: dict[str, Callable[[], Metric]] = {
-        point.name: _factory(point.name, point.value) for point in entry_points(group=METRIC_GROUP)
-    }
-    # Built-in names win: a package cannot quietly replace what a policy means by "pii".
-    factories.update({name: _factory(name, path) for name, path in BUILT_IN.items()})
-    return Registry(factories)
-
-
-#: The registry of this process: what `@guard.metric` adds to, and what policies look their metrics up in.
-REGISTRY = installed()
-
-
 def kinds() -> dict[str, str]:
     """The kinds that a policy may declare metrics of: kind → "module:class"."""
     return {**{point.name: point.value for point in entry_points(group=KIND_GROUP)}, **KINDS}
@@ -119,6 +107,23 @@ def make(name: str, declared: Mapping[str, object], folder: Path) -> Metric:
     return maker(kind).model_validate(settings).make(name, folder)
 
 
+class Installed(Mapping[str, Metric]):
+    """The metrics that installed packages offer under the entry point group `guard.metrics`, looked up on first need."""
+
+    def __getitem__(self, name: str) -> Metric:
+        return _factory(name, self._points[name])()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._points)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    @cached_property
+    def _points(self) -> dict[str, str]:
+        return {point.name: point.value for point in entry_points(group=METRIC_GROUP)}
+
+
 def _factory(name: str, path: str) -> Callable[[], Metric]:
     def factory() -> Metric:
         made = load(path)()
@@ -129,7 +134,12 @@ def _factory(name: str, path: str) -> Callable[[], Metric]:
     return factory
 
 
-def load(path: str):  # type: ignore[no-untyped-def]  # noqa: ANN201 - whatever the module holds
+def load(path: str) -> Any:
     """The object at "module:name"."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+#: The registry of this process: what `@guard.metric` adds to, and what policies look their metrics up in. Built-in names
+#: stand in front, so that no package quietly replaces what a policy means by "pii".
+REGISTRY = Registry({name: _factory(name, path) for name, path in BUILT_IN.items()}, Installed())

@@ -1,0 +1,75 @@
+"""Who is calling: app keys, kept as hashes, map to apps."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping, Sequence
+
+from starlette.requests import Request
+
+from guard.errors import SettingsError, Unauthorised
+
+#: The app of callers where no keys are configured.
+ANYONE = "default"
+
+
+class AppKeys:
+    """The app that a key belongs to. Without any key configured everyone is let in, as the app `default`."""
+
+    def __init__(self, hashes: Mapping[str, str]) -> None:
+        self._hashes = dict(hashes)
+
+    @classmethod
+    def of(cls, apps: Mapping[str, Sequence[str]]) -> AppKeys:
+        """From the setting `apps`. Raises SettingsError for a key that is neither hash nor variable, or is set twice."""
+        hashes: dict[str, str] = {}
+        for app, keys in apps.items():
+            for key in keys:
+                digest = _digest_of_setting(app, key)
+                if hashes.setdefault(digest, app) != app:
+                    raise SettingsError(f"apps: '{app}' and '{hashes[digest]}' have the same key; give each its own")
+        return cls(hashes)
+
+    @property
+    def required(self) -> bool:
+        """Whether callers must have a key."""
+        return bool(self._hashes)
+
+    def app(self, request: Request) -> str:
+        """The caller's app. Raises Unauthorised where a key is required and missing or unknown."""
+        if not self._hashes:
+            return ANYONE
+        key = bearer(request)
+        if not key:
+            raise Unauthorised("an app key is required; send it as 'Authorization: Bearer KEY'")
+        digest = hash_key(key)
+        # Every hash is compared, in constant time: how long it takes tells nothing about the keys.
+        found = [app for known, app in self._hashes.items() if hmac.compare_digest(known, digest)]
+        if not found:
+            raise Unauthorised("this app key is not known; ask whoever runs Guard for one")
+        return found[0]
+
+
+def bearer(request: Request) -> str:
+    """The key that a request carries, or an empty string."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def hash_key(key: str) -> str:
+    """How a key is kept: keys are long and random, so a plain SHA-256 cannot be reversed."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _digest_of_setting(app: str, key: str) -> str:
+    kind, _, value = key.partition(":")
+    if kind == "sha256" and len(value) == 64:
+        return value.lower()
+    if kind == "env":
+        secret = os.environ.get(value)
+        if not secret:
+            raise SettingsError(f"apps: the variable {value} with the key of '{app}' is not set; set it")
+        return hash_key(secret)
+    raise SettingsError(f"apps: a key of '{app}' is neither 'sha256:HEX' nor 'env:NAME'; make one with: guard key")

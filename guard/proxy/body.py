@@ -1,0 +1,76 @@
+"""Requests read within bounds, and the answers that tell what was wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from guard.errors import BadRequest, GuardError, TooLarge, UpstreamError
+
+
+class Json(Response):
+    """A JSON response, written by orjson."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The body's bytes."""
+        return orjson.dumps(content)
+
+
+async def read_json(request: Request, limit: int) -> dict[str, Any]:
+    """The JSON object that is the request's body. Raises BadRequest, or TooLarge past `limit` bytes."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise BadRequest("compressed bodies are not taken; send the JSON plainly")
+    content = await _bytes(request, limit)
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the body is not valid JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise BadRequest(f"the body must be a JSON object, not {_kind(body)}")
+    return body
+
+
+def dump(body: object) -> bytes:
+    """A body as it is sent on. Raises BadRequest where it is nested too deeply to be written again."""
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as error:
+        raise BadRequest(f"the body cannot be passed on: {error}") from None
+
+
+def error_body(message: str, *, kind: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+    """An error in OpenAI's shape."""
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def error_response(error: GuardError, headers: dict[str, str] | None = None) -> Json:
+    """What a caller is told of an error of ours: never more than its message."""
+    if isinstance(error, BadRequest):
+        kind = "authentication_error" if error.status == 401 else "invalid_request_error"
+        return Json(error_body(str(error), kind=kind, code=error.code, param=error.param), error.status, headers)
+    if isinstance(error, UpstreamError):
+        return Json(error_body(str(error), kind="upstream_error", code=error.code), error.status, headers)
+    return Json(error_body(str(error), kind="server_error", code="guard_error"), 500, headers)
+
+
+async def _bytes(request: Request, limit: int) -> bytes:
+    too_large = f"the body is larger than {limit:,} bytes; send less, or raise max_body"
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise TooLarge(too_large)
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > limit:
+            raise TooLarge(too_large)
+    return bytes(content)
+
+
+def _kind(value: object) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "null")

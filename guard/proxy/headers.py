@@ -1,0 +1,60 @@
+"""What every response says of the checks behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from guard.guard import Exchange, Verdict
+from guard.stages import Status
+
+#: Outcomes that decided nothing, in the order in which they tell more.
+_QUIET = (Status.SKIPPED, Status.PAUSED, Status.NOT_TRIGGERED)
+
+
+def guard_headers(exchange: Exchange, *, unread: int = 0) -> dict[str, str]:
+    """The `x-guard-…` headers for what has been checked so far."""
+    verdicts = exchange.verdicts
+    headers = {
+        "x-guard-status": str(status(verdicts)),
+        "x-guard-policy": exchange.policy.label,
+        "x-guard-coverage": coverage(verdicts, unread),
+        "x-guard-ms": f"{sum(verdict.millis for verdict in verdicts):.2f}",
+    }
+    if verdicts:
+        headers["x-guard-event"] = deciding(verdicts).event
+    return headers
+
+
+def summary(exchange: Exchange, *, unread: int = 0) -> str:
+    """The same as one line, for the end of a stream, whose headers left before its output was read."""
+    return " ".join(f"{name}={value}" for name, value in guard_headers(exchange, unread=unread).items())
+
+
+def status(verdicts: Sequence[Verdict]) -> Status:
+    """How the whole exchange came out: as its deciding stage did."""
+    return deciding(verdicts).decision.status if verdicts else Status.SKIPPED
+
+
+def deciding(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict that stopped or changed the turn, else the first that triggered or failed, else the last one."""
+    for verdict in verdicts:
+        if not verdict.allowed:
+            return verdict
+    for verdict in verdicts:
+        if verdict.decision.status not in _QUIET:
+            return verdict
+    return max(reversed(verdicts), key=lambda verdict: _QUIET.index(verdict.decision.status))
+
+
+def coverage(verdicts: Sequence[Verdict], unread: int) -> str:
+    """`stage=run/failed/skipped` for each stage, the metrics by name and joined by +, `-` where there are none."""
+    stages = []
+    for verdict in verdicts:
+        covered = verdict.decision.coverage
+        failed = (*covered.failed, *covered.late)
+        parts = (covered.run, failed, covered.skipped)
+        names = "/".join("+".join(probe.metric for probe in part) or "-" for part in parts)
+        stages.append(f"{verdict.decision.stage.kind}={names}")
+    if unread:
+        stages.append(f"unread={unread}")
+    return ", ".join(stages) or "none"

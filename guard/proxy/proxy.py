@@ -1,0 +1,76 @@
+"""What the routes share: the guard, the provider, the app keys and the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from guard.guard import Guard
+from guard.policies.live import LivePolicies
+from guard.proxy.auth import AppKeys
+from guard.proxy.upstream import Upstream
+from guard.settings import Settings
+from guard.store.buffer import Buffer
+
+T = TypeVar("T")
+
+#: Labels of a turn that OpenAI's request has fields for: our label → its fields, the first one set counts.
+LABEL_FIELDS = {"user": ("safety_identifier", "user"), "session": ("prompt_cache_key",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """One worker's parts. Routes find it as `request.app.state.proxy`."""
+
+    guard: Guard
+    upstream: Upstream
+    keys: AppKeys
+    settings: Settings
+    policies: LivePolicies
+    events: Buffer | None = None
+
+
+class HungUp(Exception):  # noqa: N818 - not an error: nobody is left to be told of it
+    """The caller went away before the answer was there."""
+
+
+def proxy_of(request: Request) -> Proxy:
+    """The worker's parts."""
+    return request.app.state.proxy
+
+
+def labels_of(body: dict[str, Any]) -> dict[str, str]:
+    """The labels that a request carries in OpenAI's own fields."""
+    found = {}
+    for label, fields in LABEL_FIELDS.items():
+        value = next((body[name] for name in fields if isinstance(body.get(name), str) and body[name]), None)
+        if value:
+            found[label] = value[:200]
+    return found
+
+
+async def unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of the work, which is cancelled when the caller goes away. Raises HungUp then.
+
+    The request's body must have been read: what is received after it can only be the disconnect.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise HungUp
+        return task.result()
+    finally:
+        for future in (task, gone):
+            future.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,59 @@
+"""Server-sent events, as chat streams use them: `data:` lines with JSON, ended by `[DONE]`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+
+import orjson
+
+from guard.errors import UpstreamError
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(chunk: object) -> bytes:
+    """One event."""
+    return b"data: " + orjson.dumps(chunk) + b"\n\n"
+
+
+def comment(text: str) -> bytes:
+    """A line that clients skip."""
+    return b": " + text.encode("ascii", "replace") + b"\n\n"
+
+
+async def chunks(content: AsyncIterable[bytes], limit: int) -> AsyncIterator[dict[str, Any]]:
+    """The JSON objects of a stream, up to `[DONE]` or its end.
+
+    Split at newline bytes only: readers that split text at Unicode's line ends cut events apart at U+2028 inside JSON.
+    Raises UpstreamError for an event that is longer than `limit` bytes or holds no JSON object.
+    """
+    rest = b""
+    async for piece in content:
+        lines = (rest + piece).split(b"\n")
+        rest = lines.pop()
+        if len(rest) > limit:
+            raise UpstreamError(f"the provider sent an event of more than {limit:,} bytes")
+        for line in lines:
+            data = _data(line)
+            if data == b"[DONE]":
+                return
+            if data:
+                yield _parsed(data)
+    data = _data(rest)
+    if data and data != b"[DONE]":
+        yield _parsed(data)
+
+
+def _data(line: bytes) -> bytes:
+    return line[5:].strip() if line.startswith(b"data:") else b""
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    try:
+        chunk = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise UpstreamError("the provider's stream holds something that is not JSON") from None
+    if not isinstance(chunk, dict):
+        raise UpstreamError("the provider's stream holds JSON that is no object")
+    return chunk

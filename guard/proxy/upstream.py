@@ -1,0 +1,161 @@
+"""The provider behind Guard: any OpenAI-compatible base URL, over httpx on aiohttp's transport."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import httpx
+import orjson
+from httpx_aiohttp import AiohttpTransport
+
+from guard.errors import UpstreamError, UpstreamTimeout
+from guard.proxy import sse
+from guard.proxy.body import dump
+
+#: Headers of the caller that the provider is shown. Keys and hop-by-hop headers are not among them.
+PASSED_ON = ("openai-organization", "openai-project", "openai-beta", "user-agent", "accept-language")
+#: Headers of the provider that the caller is shown.
+PASSED_BACK = ("x-request-id", "retry-after", "openai-processing-ms", "openai-version")
+
+
+class UpstreamRefused(UpstreamError):
+    """The provider answered with an error of its own, which the caller is shown as it came."""
+
+    def __init__(self, status: int, body: dict[str, Any], headers: Mapping[str, str]) -> None:
+        self.status = status
+        self.body = body
+        self.headers = dict(headers)
+        super().__init__(f"the provider answered with status {status}")
+
+
+class Upstream(Protocol):
+    """A provider of chat completions. `headers` are the caller's, of which the provider is shown only some."""
+
+    async def complete(self, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+        """The whole answer. Raises UpstreamError."""
+        ...
+
+    def stream(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
+        """The answer's chunks; closing the iterator ends the call. Raises UpstreamError, the first time when awaited."""
+        ...
+
+    async def get(self, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        """What the provider answers to a GET of a path below its base URL. Raises UpstreamError."""
+        ...
+
+    async def aclose(self) -> None:
+        """End all connections."""
+        ...
+
+
+class HttpUpstream:
+    """An OpenAI-compatible provider at a base URL. `key` is the provider's; without one the caller's is passed on."""
+
+    def __init__(self, client: httpx.AsyncClient, *, key: str = "", pass_key: bool = False, limit: int = 16_000_000) -> None:
+        self._client = client
+        self._key = key
+        self._pass_key = pass_key
+        self._limit = limit
+
+    @classmethod
+    def at(
+        cls,
+        base_url: str,
+        *,
+        connect: float,
+        read: float,
+        connections: int,
+        key: str = "",
+        pass_key: bool = False,
+        limit: int = 16_000_000,
+    ) -> HttpUpstream:
+        """A provider at `base_url`; `connect` and `read` are seconds, `limit` the bytes of an answer."""
+        timeout = httpx.Timeout(read, connect=connect, pool=connect)
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        # Redirects are not followed: a provider must not be able to send the prompt, or the key, somewhere else.
+        client = httpx.AsyncClient(base_url=base_url, timeout=timeout, transport=AiohttpTransport(limits=limits))
+        return cls(client, key=key, pass_key=pass_key, limit=limit)
+
+    async def complete(self, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+        """The whole answer. Raises UpstreamError."""
+        async with self._send("POST", "chat/completions", headers, dump(body)) as response:
+            return await self._json(response)
+
+    async def stream(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
+        """The answer's chunks. Raises UpstreamError."""
+        async with self._send("POST", "chat/completions", headers, dump(body)) as response:
+            if "text/event-stream" not in response.headers.get("content-type", "text/event-stream"):
+                raise UpstreamError("the provider did not answer with a stream")
+            async for chunk in sse.chunks(response.aiter_bytes(), self._limit):
+                yield chunk
+
+    async def get(self, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        """What the provider answers to a GET. Raises UpstreamError."""
+        async with self._send("GET", path, headers) as response:
+            return await self._json(response)
+
+    @asynccontextmanager
+    async def forward(
+        self, method: str, path: str, headers: Mapping[str, str], content: bytes
+    ) -> AsyncIterator[httpx.Response]:
+        """The provider's response to a call that nobody reads: for routes that a setting opens."""
+        async with self._send(method, path, headers, content, raw=True) as response:
+            yield response
+
+    async def aclose(self) -> None:
+        """End all connections."""
+        await self._client.aclose()
+
+    @asynccontextmanager
+    async def _send(
+        self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None, *, raw: bool = False
+    ) -> AsyncIterator[httpx.Response]:
+        try:
+            async with self._client.stream(method, path, content=content, headers=self._headers(headers)) as response:
+                if response.status_code >= 300 and not raw:
+                    await self._refuse(response)
+                yield response
+        except httpx.HTTPError as error:
+            # The transport calls every lost connection a time-out; only its cause tells which it was.
+            if isinstance(error, httpx.TimeoutException) and isinstance(error.__cause__, TimeoutError):
+                raise UpstreamTimeout("the provider did not answer in time; try again, or raise read_timeout") from None
+            raise UpstreamError(f"the provider cannot be reached or broke off: {type(error).__name__}") from None
+
+    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        sent = {name: headers[name] for name in PASSED_ON if name in headers}
+        sent["content-type"] = headers.get("content-type", "application/json")
+        if self._key:
+            sent["authorization"] = f"Bearer {self._key}"
+        elif self._pass_key and "authorization" in headers:
+            sent["authorization"] = headers["authorization"]
+        return sent
+
+    async def _refuse(self, response: httpx.Response) -> None:
+        content = await self._read(response)
+        try:
+            body = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            body = None
+        if response.status_code < 400 or not isinstance(body, dict):
+            raise UpstreamError(f"the provider answered with status {response.status_code} and no JSON")
+        shown = {name: response.headers[name] for name in PASSED_BACK if name in response.headers}
+        raise UpstreamRefused(response.status_code, body, shown)
+
+    async def _json(self, response: httpx.Response) -> dict[str, Any]:
+        try:
+            body = orjson.loads(await self._read(response))
+        except orjson.JSONDecodeError:
+            raise UpstreamError("the provider's answer is not JSON") from None
+        if not isinstance(body, dict):
+            raise UpstreamError("the provider's answer is JSON but no object")
+        return body
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        content = bytearray()
+        async for piece in response.aiter_bytes():
+            content += piece
+            if len(content) > self._limit:
+                raise UpstreamError(f"the provider's answer is larger than {self._limit:,} bytes; raise max_answer")
+        return bytes(content)

@@ -1,0 +1,123 @@
+"""Every setting, once. Each comes from a flag, an environment variable `GUARD_…`, or `guard.yaml`, in that order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from guard.errors import PolicyError, SettingsError, nearest
+from guard.policies.document import Document, read
+
+DEFAULT_FILE = Path("guard.yaml")
+
+
+class Settings(BaseSettings):
+    """How Guard runs. The environment variable of a field is `GUARD_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="GUARD_", extra="forbid", frozen=True)
+
+    policy: str = Field("builtin/baseline", description="A policy file, a folder of them, or a built-in one.")
+    reload: float = Field(1.0, gt=0, description="Seconds between looks for changed policy files.")
+    measure_all: bool = Field(False, description="Measure also what cannot change the decision any more, for recordings.")
+
+    upstream: str = Field(
+        "https://api.openai.com/v1",
+        description="The provider: the base URL of an OpenAI-compatible one, `litellm` or `litellm/PROVIDER` for any "
+        "other, or `demo` for the small built-in one.",
+    )
+    upstream_key_env: str = Field(
+        "", description="The variable that holds the provider's key; empty: the caller's own key is passed on."
+    )
+    connect_timeout: float = Field(5.0, gt=0, description="Seconds to connect to the provider.")
+    read_timeout: float = Field(120.0, gt=0, description="Seconds to wait for the provider's next bytes.")
+    max_connections: int = Field(1000, gt=0, description="Connections to the provider, for each worker.")
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8787, ge=0, le=65535, description="The port to listen on; 0 for any free one.")
+    workers: int = Field(1, ge=1, le=256, description="Processes that serve.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much the log tells.")
+
+    apps: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="App keys by app, each `sha256:HEX` (see `guard key`) or `env:NAME`; none: no key is asked for.",
+    )
+    open_routes: list[str] = Field(
+        default_factory=list,
+        description="Routes under /v1 that are passed to the provider unguarded; others that Guard cannot read are refused.",
+    )
+    max_body: int = Field(8_000_000, gt=0, description="Bytes of a request's body.")
+    max_messages: int = Field(10_000, gt=0, description="Messages in a request.")
+    max_answer: int = Field(16_000_000, gt=0, description="Bytes of a provider's answer, or of one event of a stream.")
+
+    window: int = Field(480, ge=64, description="Characters of a streamed answer that are read together.")
+    overlap: int = Field(120, ge=16, description="Characters that two such windows share; at most half a window.")
+
+    project: str = Field("default", description="The project that events are recorded under.")
+    store: str = Field("sqlite:///guard.db", description="Where events are kept; `none` keeps none.")
+    spool: str = Field("", description="The folder for events on their way to the store; empty: beside the store.")
+    event_text: Literal["masked", "none", "full"] = Field("masked", description="How the turn's text is kept.")
+    retention_days: float = Field(30.0, ge=0, description="Days that events are kept; 0: for ever.")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="Signs what subscriptions are told (HMAC-SHA256).")
+
+    @field_validator("overlap")
+    @classmethod
+    def _at_most_half(cls, overlap: int, info: Any) -> int:
+        if overlap * 2 > info.data.get("window", 2 * overlap):
+            raise ValueError("must be at most half of window, or every character would be read more than twice")
+        return overlap
+
+    @field_validator("upstream")
+    @classmethod
+    def _known_upstream(cls, upstream: str) -> str:
+        if upstream == "demo" or upstream.split("/")[0] == "litellm" or upstream.startswith(("http://", "https://")):
+            return upstream.rstrip("/")
+        raise ValueError("give http(s)://…/v1, litellm, litellm/PROVIDER or demo")
+
+    @classmethod
+    def load(cls, file: Path | None = None, **flags: Any) -> Settings:
+        """The settings from flags (None: not given), the environment, and `file` (default: guard.yaml where there is one).
+
+        Raises SettingsError that names the setting, and the line where it came from the file.
+        """
+        document = _document(file)
+        below = dict(document.data) if document else {}
+
+        class Sourced(cls):  # type: ignore[misc, valid-type]
+            """The settings with the file as the source below the environment."""
+
+            @classmethod
+            def settings_customise_sources(
+                cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                written = InitSettingsSource(settings_cls, init_kwargs=below)
+                return sources["init_settings"], sources["env_settings"], written
+
+        try:
+            return Sourced(**{name: value for name, value in flags.items() if value is not None})
+        except ValidationError as error:
+            raise _explained(error, document) from None
+
+
+def _document(file: Path | None) -> Document | None:
+    file = file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+    if file is None:
+        return None
+    try:
+        return read(file)
+    except PolicyError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _explained(error: ValidationError, document: Document | None) -> SettingsError:
+    lines = []
+    for one in error.errors(include_url=False):
+        name = str(one["loc"][0]) if one["loc"] else ""
+        where = document.where(one["loc"]) if document and name in document.data else f"GUARD_{name.upper()}"
+        said = one["msg"].removeprefix("Value error, ")
+        if one["type"] == "extra_forbidden":
+            said = f"there is no such setting; {nearest(name, Settings.model_fields)}"
+        lines.append(f"{where}: {name}: {said}")
+    return SettingsError("\n".join(lines))
