@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from random import Random
 from time import perf_counter, time
@@ -14,7 +14,7 @@ from guard.loop import run
 from guard.metrics import Measurements, Side, Turn
 from guard.metrics.measure import measure
 from guard.policies import LoadedPolicy
-from guard.stages import Decision, Override, Redact, Stage, decide, explain, needed
+from guard.stages import Decision, Override, Redact, Stage, Subscription, decide, explain, needed
 from guard.stages.redact import Placeholders, redacted
 from guard.store.event import Event, new_id
 
@@ -32,6 +32,14 @@ class Recorder(Protocol):
 
     def add(self, event: Any) -> None:
         """Take a function that makes the event; it is called off the hot path."""
+        ...
+
+
+class Notifies(Protocol):
+    """Tells a policy's subscribers, later and elsewhere."""
+
+    def tell(self, subscriptions: Sequence[Subscription], make: Callable[[], dict[str, Any]]) -> None:
+        """Queue what `make` gives for each subscription."""
         ...
 
 
@@ -116,7 +124,7 @@ class Guard:
     """Checks turns by policies and records every decision.
 
     The constructor only keeps. `policies` is a policy, a set or a live source; `recorder` takes the events (default:
-    they are dropped); `random` picks among override choices (seed it to repeat a run); `measure_all` measures also what
+    they are dropped); `notifier` tells the policies' subscribers; `random` picks among override choices (seed it to repeat a run); `measure_all` measures also what
     can no longer change the decision, for recordings that other policies will be tried on.
     """
 
@@ -125,12 +133,14 @@ class Guard:
         policies: Policies,
         *,
         recorder: Recorder | None = None,
+        notifier: Notifies | None = None,
         random: Random | None = None,
         measure_all: bool = False,
         project: str = "default",
     ) -> None:
         self.policies = policies
         self.recorder = recorder
+        self.notifier = notifier
         self.random = random or Random()  # noqa: S311 - a choice among harmless texts
         self.measure_all = measure_all
         self.project = project
@@ -154,21 +164,23 @@ class Guard:
         return run(self.acheck(value, stage, app=app, **labels))
 
     def record(self, exchange: Exchange, verdict: Verdict, turn: Turn) -> None:
-        """Hand a verdict to the recorder; the event itself is made there, off the hot path."""
-        if self.recorder is None:
+        """Hand a verdict to the recorder and to subscribers; the event itself is made there, off the hot path."""
+        if self.recorder is None and self.notifier is None:
             return
-        self.recorder.add(
-            partial(
-                Event.of,
-                verdict.decision,
-                turn,
-                id=verdict.event,
-                request=exchange.request,
-                at=time(),
-                project=self.project,
-                app=exchange.labels.get("app", ""),
-                policy=verdict.policy.name,
-                revision=verdict.policy.revision,
-                millis=verdict.millis,
-            )
+        make = partial(
+            Event.of,
+            verdict.decision,
+            turn,
+            id=verdict.event,
+            request=exchange.request,
+            at=time(),
+            project=self.project,
+            app=exchange.labels.get("app", ""),
+            policy=verdict.policy.name,
+            revision=verdict.policy.revision,
+            millis=verdict.millis,
         )
+        if self.recorder is not None:
+            self.recorder.add(make)
+        if self.notifier is not None and (subscriptions := verdict.decision.subscriptions):
+            self.notifier.tell(subscriptions, lambda: asdict(make()))

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from itertools import groupby
 from time import perf_counter
 from typing import TypeAlias
@@ -14,7 +15,7 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 from guard.metrics.metric import Cost, Metric, as_measurement
-from guard.metrics.score import Failure, Measurement, Measurements, Probe, Score
+from guard.metrics.score import Failure, Measurement, Measurements, Probe
 from guard.metrics.turn import Side, Turn
 
 log = logging.getLogger(__name__)
@@ -105,12 +106,7 @@ def _failure(metric: Metric, error: Exception) -> Failure:
 
 
 def _timed(measurement: Measurement, started: float) -> Measurement:
-    millis = (perf_counter() - started) * 1000
-    if isinstance(measurement, Failure):
-        return Failure(measurement.error, millis, measurement.timed_out)
-    return Score(
-        measurement.value, measurement.labels, measurement.spans, measurement.reason, millis, measurement.model
-    )
+    return replace(measurement, millis=(perf_counter() - started) * 1000)
 
 
 def _is_small(turn: Turn) -> bool:

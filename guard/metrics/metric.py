@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
@@ -90,7 +90,7 @@ def _located(score: Score, original: Callable[[int, int], tuple[int, int]] | Non
     for span in score.spans:
         start, end = original(span.start, span.end) if original else (span.start, span.end)
         spans.append(Span(start, end, span.label, span.score, passage))
-    return Score(score.value, score.labels, tuple(spans), score.reason, score.millis, score.model)
+    return replace(score, spans=tuple(spans))
 
 
 def as_measurement(value: object) -> Measurement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from guard.metrics.turn import Side
@@ -32,6 +32,7 @@ class Score:
 
     `value` is a float (kind number), a tuple of labels (kind labels) or one string (kind label). `labels` are the
     categories found: the value itself where the kind is labels, a number's categories where it has some, else None.
+    `by_label` is each category's own number, found or not, where the metric gives them. `model` names what measured.
     """
 
     value: Value
@@ -40,6 +41,7 @@ class Score:
     reason: str = ""
     millis: float = 0.0
     model: str = ""
+    by_label: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +93,8 @@ def merged(scores: Iterable[Score]) -> Score:
     top = scores[0] if isinstance(first, tuple) else max(scores, key=lambda score: score.value)
     value = labels or () if isinstance(first, tuple) else top.value
     reason = next((score.reason for score in (top, *scores) if score.reason), "")
-    return Score(value, labels, spans, reason, sum(score.millis for score in scores), top.model)
+    by_label: dict[str, float] = {}
+    for score in scores:
+        for label, number in score.by_label.items():
+            by_label[label] = max(number, by_label.get(label, number))
+    return Score(value, labels, spans, reason, sum(score.millis for score in scores), top.model, by_label)

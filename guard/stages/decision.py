@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from guard.metrics.score import Failure, Measurement, Measurements, Probe
-from guard.stages.action import Action, Override, Passthrough, Redact, Status
+from guard.stages.action import Action, Override, Passthrough, Redact, Status, Subscription
 from guard.stages.rule import Rule
 from guard.stages.ruleset import Ruleset
 from guard.stages.stage import Stage
@@ -69,6 +69,20 @@ class Decision:
         if not isinstance(self.action, Redact):
             return ()
         return tuple(outcome for outcome in self.outcomes if _redacts(outcome))
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Who is to be told: each subscription of a ruleset that came out with a status it waits for."""
+        if self.status == Status.PAUSED:
+            written = [(ruleset, Status.PAUSED) for ruleset in self.stage.rulesets]
+        else:
+            written = [(outcome.ruleset, outcome.status) for outcome in self.outcomes]
+        return tuple(
+            subscription
+            for ruleset, status in written
+            for subscription in ruleset.action.subscriptions
+            if status in subscription.statuses
+        )
 
     @property
     def coverage(self) -> Coverage:

@@ -1,0 +1,97 @@
+"""`guard serve`: the proxy. `guard demo`: the proxy, shown at work. `guard key`: a key for an app."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from guard.errors import SettingsError
+from guard.policies import load_policies
+from guard.proxy.auth import AppKeys, hash_key
+from guard.settings import Settings
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def serve(
+    policy: Annotated[str | None, typer.Option(help="A policy file, a folder of them, or builtin/NAME.")] = None,
+    upstream: Annotated[str | None, typer.Option(help="The provider: a base URL, litellm, litellm/NAME or demo.")] = None,
+    upstream_key_env: Annotated[str | None, typer.Option(help="The variable that holds the provider's key.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
+    store: Annotated[str | None, typer.Option(help="Where events are kept: sqlite:///FILE, postgresql://… or none.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A file with these and all other settings.")] = None,
+) -> None:
+    """Serve the OpenAI-compatible proxy. What no flag says comes from GUARD_… variables, then from guard.yaml."""
+    flags: dict[str, Any] = {
+        "policy": policy,
+        "upstream": upstream,
+        "upstream_key_env": upstream_key_env,
+        "host": host,
+        "port": port,
+        "store": store,
+        "workers": workers,
+    }
+    settings = Settings.load(config, **flags)
+    _say_what_is_served(settings)
+    # Workers are fresh processes: they read the same settings from the environment.
+    os.environ.update({f"GUARD_{name.upper()}": str(value) for name, value in flags.items() if value is not None})
+    if config:
+        os.environ["GUARD_CONFIG"] = str(config)
+    run(settings)
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    import uvicorn
+
+    uvicorn.run(
+        "guard.proxy.app:serving_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_level=settings.log_level,
+        access_log=settings.log_level == "debug",
+        server_header=False,
+        timeout_graceful_shutdown=30,
+    )
+
+
+def demo(
+    port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
+    keep: Annotated[bool, typer.Option(help="Keep serving afterwards, until Ctrl-C.")] = False,
+) -> None:
+    """Start Guard with the baseline policy, send real chat requests through the openai client, and show what happened."""
+    from guard.cli.demo import show
+
+    show(port=port, keep=keep)
+
+
+def key(app: Annotated[str, typer.Argument(help="The app that the key is for.")]) -> None:
+    """Make a key for an app: give the key to the app, and its hash to Guard's settings. It is shown only once."""
+    made = f"gk-{secrets.token_urlsafe(32)}"
+    console = Console()
+    console.print(f"key, for the app (OPENAI_API_KEY): {made}", markup=False, soft_wrap=True)
+    console.print(f"apps:\n  {app}: ['sha256:{hash_key(made)}']", markup=False, soft_wrap=True, highlight=False)
+
+
+def _say_what_is_served(settings: Settings) -> None:
+    """Check all that can be checked before a worker starts, and warn of what is open to everyone."""
+    console = Console(file=sys.stderr)
+    policies = load_policies(settings.policy)
+    keys = AppKeys.of(settings.apps)
+    if settings.upstream_key_env and not os.environ.get(settings.upstream_key_env):
+        raise SettingsError(f"upstream_key_env: the variable {settings.upstream_key_env} is not set; set it")
+    names = ", ".join(policy.label for policy in policies.policies)
+    console.print(f"Guard: policy {names}; upstream {settings.upstream}; events in {settings.store}", markup=False)
+    console.print(f"Apps use http://{settings.host}:{settings.port}/v1 as their OpenAI base URL.", markup=False)
+    if not keys.required and settings.host not in LOOPBACK:
+        console.print("warning: no app keys are set, so anyone who reaches this port can use it; see: guard key")

@@ -1,0 +1,44 @@
+"""Every other provider as upstream, through litellm."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from guard.errors import BadRequest
+from guard.providers import Provider
+
+
+class AnyProvider:
+    """The upstream `litellm` (models are named `provider/model`) or `litellm/PROVIDER` (models are named without it).
+
+    Keys come from the environment variables that litellm documents for each provider, or from `key`.
+    """
+
+    def __init__(self, provider: str = "", *, key: str = "", timeout: float = 120.0) -> None:
+        self._prefix = f"{provider}/" if provider else ""
+        self._key = key or None
+        self._timeout = timeout
+
+    async def complete(self, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+        """The whole answer. Raises UpstreamError."""
+        return await self._provider(body).completion(body)
+
+    async def stream(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
+        """The answer's chunks. Raises UpstreamError."""
+        chunks = self._provider(body).stream(body)
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            await chunks.aclose()
+
+    async def get(self, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Nothing: providers list their models each in their own way. Raises BadRequest."""
+        raise BadRequest(f"/{path} is not answered for litellm's providers; name the model as provider/model")
+
+    async def aclose(self) -> None:
+        """Nothing is held open between calls."""
+
+    def _provider(self, body: Mapping[str, Any]) -> Provider:
+        return Provider(f"{self._prefix}{body['model']}", api_key=self._key, timeout=self._timeout)

@@ -1,0 +1,134 @@
+"""The proxy as an ASGI app: routes, what starts and ends with it, and errors in OpenAI's shape."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from guard.errors import GuardError, SettingsError
+from guard.guard import Guard
+from guard.notify import Notifier
+from guard.policies.live import LivePolicies
+from guard.policies.source import source_of
+from guard.proxy.any_provider import AnyProvider
+from guard.proxy.auth import AppKeys
+from guard.proxy.body import Json, error_body, error_response
+from guard.proxy.check import check
+from guard.proxy.completions import chat_completions
+from guard.proxy.demo import DemoUpstream
+from guard.proxy.forward import models, unread
+from guard.proxy.health import healthz, readyz
+from guard.proxy.moderations import moderations
+from guard.proxy.proxy import HungUp, Proxy
+from guard.proxy.upstream import HttpUpstream, Upstream, UpstreamRefused
+from guard.settings import Settings
+from guard.store.buffer import Buffer
+
+log = logging.getLogger(__name__)
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def create_app(settings: Settings, *, upstream: Upstream | None = None) -> Starlette:
+    """The proxy for these settings; `upstream` stands in for the one that they name."""
+    routes = [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/v1/chat/completions", chat_completions, methods=["POST"]),
+        Route("/v1/guard/check", check, methods=["POST"]),
+        Route("/v1/moderations", moderations, methods=["POST"]),
+        Route("/v1/models", models),
+        Route("/v1/models/{model:path}", models),
+        Route("/v1/{rest:path}", unread, methods=METHODS),
+    ]
+    handlers = {GuardError: _guard_error, HTTPException: _http_error, Exception: _bug, HungUp: _hung_up}
+    return Starlette(routes=routes, exception_handlers=handlers, lifespan=partial(_lifespan, settings, upstream))
+
+
+def serving_app() -> Starlette:
+    """The proxy in a worker process, for the settings that `guard serve` left in the environment."""
+    file = os.environ.get("GUARD_CONFIG")
+    return create_app(Settings.load(Path(file) if file else None))
+
+
+@asynccontextmanager
+async def _lifespan(settings: Settings, upstream: Upstream | None, app: Starlette) -> AsyncIterator[None]:
+    """Start a worker's parts in their order, and end them in the reverse one."""
+    async with AsyncExitStack() as stack:
+        policies = await stack.enter_async_context(LivePolicies(source_of(settings.policy), interval=settings.reload))
+        buffer = None
+        if settings.store != "none":
+            buffer = await stack.enter_async_context(Buffer.of(settings))
+        notifier = await stack.enter_async_context(Notifier(secret=settings.webhook_secret.get_secret_value()))
+        guard = Guard(
+            policies,
+            recorder=buffer,
+            notifier=notifier,
+            measure_all=settings.measure_all,
+            project=settings.project,
+        )
+        if upstream is None:
+            upstream = upstream_of(settings)
+            stack.push_async_callback(upstream.aclose)
+        keys = AppKeys.of(settings.apps)
+        app.state.proxy = Proxy(guard, upstream, keys, settings, policies, buffer)
+        yield
+
+
+def upstream_of(settings: Settings) -> Upstream:
+    """The provider that the settings name. Raises SettingsError where its key is missing."""
+    key = ""
+    if settings.upstream_key_env:
+        key = os.environ.get(settings.upstream_key_env, "")
+        if not key:
+            raise SettingsError(f"upstream_key_env: the variable {settings.upstream_key_env} is not set; set it")
+    if settings.upstream == "demo":
+        return DemoUpstream()
+    kind, _, provider = settings.upstream.partition("/")
+    if kind == "litellm":
+        return AnyProvider(provider, key=key, timeout=settings.read_timeout)
+    return HttpUpstream.at(
+        settings.upstream,
+        connect=settings.connect_timeout,
+        read=settings.read_timeout,
+        connections=settings.max_connections,
+        key=key,
+        # An app's key is Guard's own: it is never shown to the provider.
+        pass_key=not settings.apps,
+        limit=settings.max_answer,
+    )
+
+
+
+async def _guard_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GuardError)
+    if isinstance(error, UpstreamRefused):
+        return Json(error.body, error.status, error.headers)
+    return error_response(error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"{request.method} {request.url.path}: {error.detail}"
+    return Json(error_body(message, kind="invalid_request_error"), error.status_code, dict(error.headers or {}))
+
+
+async def _hung_up(request: Request, error: Exception) -> Response:
+    # Nobody reads it; 499 is what access logs show for a caller that went away.
+    return Response(status_code=499)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """An error nobody foresaw: the log has it, the caller learns nothing of our inside."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return Json(error_body("Guard failed on this request; it was not passed on", kind="server_error"), 500)

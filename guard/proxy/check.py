@@ -1,0 +1,123 @@
+"""`POST /v1/guard/check`: one stage on a given turn, for apps that ask Guard and act themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from guard.errors import BadRequest
+from guard.guard import Verdict
+from guard.metrics import Failure, Score, Side, ToolCall, Turn
+from guard.metrics.turn import read_message
+from guard.proxy.body import Json, read_json
+from guard.proxy.headers import guard_headers
+from guard.proxy.proxy import proxy_of, unless_hung_up
+
+ROUTE = "/v1/guard/check"
+
+
+class Call(BaseModel):
+    """A tool call: the tool's name, and its arguments as JSON text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = ""
+    arguments: str
+
+
+class Check(BaseModel):
+    """What to check. `text` is short for one text on the stage's own side; the others are the sides of a whole turn."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stage: Side = "input"
+    text: str | None = None
+    messages: list[dict[str, Any]] = Field(default_factory=list)
+    output: str | list[str] = Field(default_factory=list)
+    documents: list[str] = Field(default_factory=list)
+    tool_calls: list[Call] = Field(default_factory=list)
+    labels: dict[str, str] = Field(default_factory=dict)
+    model: str = ""
+
+    def turn(self, labels: dict[str, str]) -> Turn:
+        """The turn that is described."""
+        if self.text is not None:
+            if self.messages or self.output or self.documents or self.tool_calls:
+                raise BadRequest("give either 'text' or the sides of a turn, not both", param="text")
+            return Turn.of(self.text, self.stage, **labels)
+        return Turn(
+            messages=tuple(read_message(message) for message in self.messages),
+            output=(self.output,) if isinstance(self.output, str) else tuple(self.output),
+            documents=tuple(self.documents),
+            tool_calls=tuple(ToolCall(call.name, call.arguments) for call in self.tool_calls),
+            labels=labels,
+        )
+
+
+async def check(request: Request) -> Response:
+    """One check: the decision, its scores, and the texts to go on with."""
+    proxy = proxy_of(request)
+    app = proxy.keys.app(request)
+    asked = _parsed(await read_json(request, proxy.settings.max_body))
+    exchange = proxy.guard.exchange(app=app, route=ROUTE, **{**asked.labels, "model": asked.model})
+    turn = asked.turn(dict(exchange.labels))
+    if not turn.passages(asked.stage):
+        raise BadRequest(f"nothing on side '{asked.stage}' to check; give 'text'", param="text")
+    verdict = await unless_hung_up(request, exchange.check(turn, asked.stage))
+    return Json(as_json(verdict), headers=guard_headers(exchange))
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as the caller is shown it. `texts` are those to go on with, one for one with those that were sent."""
+    decision = verdict.decision
+    return {
+        "status": decision.status,
+        "allowed": verdict.allowed,
+        "action": decision.action.type,
+        "ruleset": decision.ruleset.name if decision.ruleset else None,
+        "reply": verdict.reply,
+        "texts": list(verdict.turn.passages(decision.stage.kind)) if verdict.allowed else [],
+        "why": verdict.why,
+        "policy": verdict.policy.label,
+        "event": verdict.event,
+        "millis": round(verdict.millis, 3),
+        "rulesets": [
+            {
+                "name": outcome.ruleset.name,
+                "mode": outcome.ruleset.mode,
+                "status": outcome.status,
+                "rules": [{"rule": str(rule.rule), "status": rule.status} for rule in outcome.rules],
+            }
+            for outcome in decision.outcomes
+        ],
+        "measurements": [
+            {"metric": probe.metric, "of": probe.of, **_measured(measurement)}
+            for probe, measurement in decision.measurements.items()
+        ],
+    }
+
+
+def _measured(measurement: Score | Failure) -> dict[str, Any]:
+    if isinstance(measurement, Failure):
+        return {"error": measurement.error, "timed_out": measurement.timed_out, "millis": measurement.millis}
+    return {
+        "value": measurement.value,
+        "labels": measurement.labels,
+        "spans": measurement.spans,
+        "reason": measurement.reason,
+        "millis": measurement.millis,
+    }
+
+
+def _parsed(body: dict[str, Any]) -> Check:
+    try:
+        return Check.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadRequest(f"'{where}': {first['msg']}", param=where) from None
+
+

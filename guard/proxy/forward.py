@@ -1,0 +1,46 @@
+"""Routes that Guard does not read: refused, unless a setting opens them by name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from guard.errors import NoPolicy
+from guard.proxy.body import Json
+from guard.proxy.proxy import proxy_of, unless_hung_up
+from guard.proxy.upstream import PASSED_BACK, HttpUpstream
+
+UNGUARDED = {"x-guard-status": "unguarded", "x-guard-coverage": "none"}
+
+
+async def models(request: Request) -> Response:
+    """`GET /v1/models` and `/v1/models/{model}`: what the provider has. No text goes in or out."""
+    proxy = proxy_of(request)
+    proxy.keys.app(request)
+    path = request.url.path.removeprefix("/v1/")
+    return Json(await unless_hung_up(request, proxy.upstream.get(path, request.headers)))
+
+
+async def unread(request: Request) -> Response:
+    """Any other route: passed to the provider as it is where `open_routes` names it, refused otherwise."""
+    proxy = proxy_of(request)
+    proxy.keys.app(request)
+    route = request.url.path
+    if route not in proxy.settings.open_routes or not isinstance(proxy.upstream, HttpUpstream):
+        raise NoPolicy(f"{route} is not read by Guard, so it is refused; open it unguarded with open_routes: [{route}]")
+    path = route.removeprefix("/v1/") + (f"?{request.url.query}" if request.url.query else "")
+    stack = AsyncExitStack()
+    content = b"".join([piece async for piece in request.stream()])
+    call = proxy.upstream.forward(request.method, path, request.headers, content)
+    response = await stack.enter_async_context(call)
+    shown = {name: response.headers[name] for name in ("content-type", *PASSED_BACK) if name in response.headers}
+
+    async def pieces() -> AsyncIterator[bytes]:
+        async with stack:
+            async for piece in response.aiter_bytes():
+                yield piece
+
+    return StreamingResponse(pieces(), response.status_code, {**shown, **UNGUARDED})

@@ -1,0 +1,29 @@
+"""`GET /healthz`: the process answers. `GET /readyz`: it can do its work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from guard.proxy.body import Json
+from guard.proxy.proxy import proxy_of
+
+
+async def healthz(request: Request) -> Response:
+    """200 as long as the event loop turns."""
+    return Json({"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """200 with the policies in force and what went wrong with newer ones; 503 where there are none."""
+    proxy = proxy_of(request)
+    policies = [policy.label for policy in proxy.policies.current.policies]
+    state: dict[str, Any] = {
+        "status": "ready" if policies else "no policy",
+        "policies": policies,
+        "problem": proxy.policies.status.error,
+        "events": proxy.events.stats.as_dict() if proxy.events else None,
+    }
+    return Json(state, 200 if policies else 503)
