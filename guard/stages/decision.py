@@ -146,7 +146,7 @@ def needed(stage: Stage, measurements: Measurements) -> Collection[Probe]:
 
 
 def _matters(ruleset: Ruleset, decisive: RulesetOutcome | None) -> bool:
-    """Whether a ruleset can still matter behind the one that decided: observed ones do, and a redact behind a redact."""
+    """Whether a ruleset can still matter behind the one that decided: an observed one, or a redact behind a redact."""
     if decisive is None or ruleset.mode == "observe":
         return True
     both_redact = isinstance(ruleset.action, Redact) and isinstance(decisive.ruleset.action, Redact)

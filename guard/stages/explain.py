@@ -14,13 +14,18 @@ def explain(decision: Decision) -> str:
         return f"Stage {stage} is paused, so nothing was checked."
     if decision.status == Status.SKIPPED:
         return f"Stage {stage} has no rulesets, so nothing was checked."
-    deciding = next((o for o in decision.outcomes if decision.ruleset is not None and o.ruleset is decision.ruleset), None)
+    deciding = next(
+        (o for o in decision.outcomes if decision.ruleset is not None and o.ruleset is decision.ruleset), None
+    )
     if deciding is None:
         return f"Stage {stage} passed: {_passed(decision)}."
     if decision.status == Status.TRIGGERED:
-        because = " and ".join(_rule(rule) for rule in deciding.rules)
-        return f"Stage {stage} {_did(decision)} by ruleset '{deciding.ruleset.name}': {because}."
-    because = " and ".join(_rule(rule) for rule in deciding.rules if rule.status in UNRESOLVED or rule.measurement is None)
+        acting = decision.redactions or (deciding,)
+        because = "; ".join(f"'{o.ruleset.name}': {' and '.join(map(_rule, o.rules))}" for o in acting)
+        return f"Stage {stage} {_did(decision)} by ruleset{'s' if len(acting) > 1 else ''} {because}."
+    because = " and ".join(
+        _rule(rule) for rule in deciding.rules if rule.status in UNRESOLVED or rule.measurement is None
+    )
     return f"Stage {stage} blocked because ruleset '{deciding.ruleset.name}' could not be checked: {because}."
 
 
@@ -33,15 +38,13 @@ def _did(decision: Decision) -> str:
 
 
 def _passed(decision: Decision) -> str:
-    count = len(decision.stage.rulesets)
-    noun = "ruleset" if count == 1 else "rulesets"
     observed = [ruleset.name for ruleset in decision.triggered]
-    unresolved = [outcome.ruleset.name for outcome in decision.outcomes if outcome.status in UNRESOLVED]
-    text = f"none of {count} enforced {noun} triggered" if not observed else ""
-    if observed:
-        text = f"only observed: {', '.join(observed)}"
-    if unresolved:
-        text += f"; could not be checked, and on_failure is allow: {', '.join(unresolved)}"
+    text = f"triggered, but only observed: {', '.join(observed)}" if observed else "no ruleset triggered"
+    unresolved = [outcome for outcome in decision.outcomes if outcome.status in UNRESOLVED]
+    for mode, why in (("enforce", "and on_failure is allow"), ("observe", "only observed")):
+        names = [outcome.ruleset.name for outcome in unresolved if outcome.ruleset.mode == mode]
+        if names:
+            text += f"; could not be checked, {why}: {', '.join(names)}"
     return text
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from guard.metrics.score import Score, Span
-from guard.stages.action import Redact, Status
+from guard.stages.action import Redact
 from guard.stages.decision import Decision, RuleOutcome, RulesetOutcome
 from guard.stages.rule import LABELS
 
@@ -22,6 +22,7 @@ class Placeholders:
     originals: dict[str, str] = field(default_factory=dict)
     restorable: set[str] = field(default_factory=set)
     _numbered: dict[tuple[str, str], str] = field(default_factory=dict)
+    _last: dict[str, int] = field(default_factory=dict)
 
     def of(self, value: str, label: str, action: Redact) -> str:
         """What stands instead of a value."""
@@ -52,9 +53,10 @@ class Placeholders:
         return PLACEHOLDER.sub(lambda m: self.originals[m[0]] if m[0] in self.restorable else m[0], text)
 
     def _next(self, name: str) -> str:
-        number = 1
+        number = self._last.get(name, 0) + 1
         while f"[{name}_{number}]" in self.originals:
             number += 1
+        self._last[name] = number
         return f"[{name}_{number}]"
 
 
@@ -82,7 +84,7 @@ def edits(decision: Decision, passages: Sequence[str], placeholders: Placeholder
     result: dict[int, list[Edit]] = {}
     # The longest of those that begin together comes first, so that it names the whole.
     for span, action in sorted(marked, key=lambda pair: (pair[0].passage, pair[0].start, -pair[0].end)):
-        if span.passage >= len(passages) or span.end <= span.start:
+        if not 0 <= span.passage < len(passages) or not 0 <= span.start < span.end <= len(passages[span.passage]):
             return None
         text = passages[span.passage]
         before = result.setdefault(span.passage, [])
@@ -111,26 +113,31 @@ def redacted(decision: Decision, passages: Sequence[str], placeholders: Placehol
 
 
 def _spans(outcome: RulesetOutcome, decision: Decision) -> list[Span] | None:
-    """Where the things stand that triggered a ruleset, on its stage's own side; None where one has no place."""
+    """Where the things stand that triggered a ruleset, on its stage's own side; None where one has no place.
+
+    A number or a single label beside found labels is a condition, not a thing: it needs no place of its own.
+    """
     action = outcome.ruleset.action
     assert isinstance(action, Redact)
     spans: list[Span] = []
+    placed = False
     for rule in outcome.rules:
         if rule.probe.of != decision.stage.kind or not isinstance(rule.measurement, Score):
             continue
-        wanted = set(action.labels) or _asked(rule)
-        here = [span for span in rule.measurement.spans if wanted is None or span.label in wanted]
-        if rule.status == Status.TRIGGERED and _placeless(rule.measurement, wanted, here):
+        score, wanted = rule.measurement, set(action.labels) or _asked(rule)
+        here = [span for span in score.spans if wanted is None or span.label in wanted]
+        if _missing(score, rule.rule.operator, wanted, here):
             return None
+        placed = placed or bool(score.spans)
         spans.extend(here)
-    return spans or None
+    # With `labels` it may be that none of those was found: then there is nothing to replace.
+    return spans if spans or (action.labels and placed) else None
 
 
-def _placeless(score: Score, wanted: set[str] | None, spans: list[Span]) -> bool:
-    """Whether something that was found, and is to be redacted, has no span."""
-    if not isinstance(score.value, tuple):
-        return not spans
-    present = set(score.value) if wanted is None else wanted & set(score.value)
+def _missing(score: Score, operator: str, wanted: set[str] | None, spans: list[Span]) -> bool:
+    """Whether a label that was found, and is to be redacted, has no span."""
+    found = score.value if isinstance(score.value, tuple) else score.labels if operator in LABELS else None
+    present = set(found or ()) if wanted is None else wanted & set(found or ())
     return bool(present - {span.label for span in spans})
 
 

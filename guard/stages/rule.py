@@ -33,7 +33,8 @@ class Rule(BaseModel):
     for such pairings when they are loaded.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A target that is no number compares false with everything, which would read as safe.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     metric: str
     of: Side | None = None
@@ -42,8 +43,10 @@ class Rule(BaseModel):
 
     def __str__(self) -> str:
         of = f" of {self.of}" if self.of else ""
-        target = "" if self.operator in ("empty", "not_empty") else f" {self.target_value}"
-        return f"{self.metric}{of} {self.operator}{target}"
+        target = self.target_value
+        if isinstance(target, list):
+            target = f"[{', '.join(map(str, target))}]"
+        return f"{self.metric}{of} {self.operator}{'' if target is None else f' {target}'}"
 
     def test(self) -> Test:
         """The rule as a function of a score."""
@@ -51,7 +54,8 @@ class Rule(BaseModel):
 
 
 def _test(operator: Operator, target: Target) -> Test:
-    number = float(target) if isinstance(target, (bool, int, float)) else None
+    # Compared as it is: an integer of four hundred digits has no float.
+    number = target if isinstance(target, (bool, int, float)) else None
     if operator in LABELS:
         return lambda score: _labels_hit(operator, _labelled(score), target)
     compare_numbers, compare_strings = NUMBER[operator], STRING.get(operator)

@@ -33,9 +33,9 @@ Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=600)]
 class Stage(BaseModel):
     """`rulesets` are an OR in order of priority: the first triggered one names the action.
 
-    `timeout` bounds all measurements together, in seconds. `on_failure` says what a failed or late metric means: `block`
-    answers `refusal` instead, `allow` goes on. `stream` says how a streamed answer is held back: `window` releases text
-    once the window it stands in was read, `whole` only at the end.
+    `timeout` bounds all measurements together, in seconds. `on_failure` says what a failed or late metric means:
+    `block` answers `refusal` instead, `allow` goes on. `stream` says how a streamed answer is held back: `window`
+    releases text once the window it stands in was read, `whole` only at the end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
