@@ -1,0 +1,203 @@
+"""Holding a streamed text back until it was read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from bisect import bisect_left
+from dataclasses import replace
+from time import perf_counter
+
+from guard.guard import Exchange, Verdict
+from guard.metrics import Measurements, Probe, Score, Side, Span, Turn
+from guard.metrics.measure import Needed, measure
+from guard.stages import Decision, Redact, Stage, decide, needed
+from guard.stages.redact import PLACEHOLDER, Edit, Placeholders, edits
+from guard.stream.findings import Findings, by_windows, redactable, undecided, windowed
+from guard.stream.text import Text
+
+#: A window's borders are moved back to the end of a word where one ends within so many characters.
+SNAP = 40
+#: A span that has grown over so many windows goes out redacted before its end is known.
+MAX_HELD_WINDOWS = 4
+
+
+class HoldBack:
+    """One streamed text (a choice's content, a tool call's arguments) under the policy's stage of its kind.
+
+    `turn` is what surrounds it; a passage of side `kind` in it gives way to the streamed text. The text is read in
+    windows of `window` characters that overlap by `overlap`, wherever the chunks' borders are. It goes out once the
+    window it stands in was read, unless something begins there that a redaction covers and whose end is not known. So
+    nothing that an override or a redaction covers goes out, as long as it is no longer than `overlap`. Where windows
+    cannot give what the whole text would (`by_windows`), all is held until the end.
+
+    `ended` is the verdict: set when the stage blocks, else by `finish`; None where the policy has no such stage.
+    """
+
+    def __init__(
+        self, exchange: Exchange, turn: Turn, kind: Side = "output", *, window: int = 480, overlap: int = 120
+    ) -> None:
+        if not 0 <= overlap < window:
+            raise ValueError(f"windows of {window} characters cannot overlap by {overlap}; overlap by less")
+        self.exchange = exchange
+        self.stage: Stage = exchange.policy.stage(kind)
+        self.ended: Verdict | None = None
+        self._text = Text()
+        self._turn = turn
+        self._kind: Side = kind
+        self._window, self._overlap = window, overlap
+        self._snap = min(SNAP, (window - overlap) // 4)
+        self._next = 0
+        self._read_to = 0
+        self._spent = 0.0
+        metrics = exchange.policy.metrics
+        self._by_windows = by_windows(self.stage, metrics)
+        self._windowed = [probe for probe in self.stage.probes if windowed(probe, self.stage, metrics)]
+        self._findings = Findings(self.stage)
+        #: What redacting rulesets found in text that has not gone out yet.
+        self._live: list[tuple[Probe, Span]] = []
+
+    @property
+    def received(self) -> int:
+        """How many characters were taken in."""
+        return self._text.received
+
+    @property
+    def released_to(self) -> int:
+        """The characters before this one may go out."""
+        return self._text.released_to
+
+    def edited(self, start: int, end: int) -> str:
+        """Characters start to end of the streamed text, all released, with what is redacted and restored in them."""
+        return self._text.edited(start, end)
+
+    async def feed(self, text: str) -> str:
+        """Take in the next piece; the text that may go out now. What comes after the stage has blocked is dropped."""
+        before = self.released_to
+        if self.ended is None:
+            self._text.append(text)
+            await self._read()
+        return self.edited(before, self.released_to)
+
+    async def finish(self) -> str:
+        """Read the rest; the text that remains to go out. One event is recorded, here or when the stage blocks."""
+        before = self.released_to
+        if self.ended is None:
+            await self._read_rest()
+        return self.edited(before, self.released_to)
+
+    async def _read(self) -> None:
+        """Read the windows that are full."""
+        if not self.stage.probes:
+            self._release(self._unbroken(self.received), None)
+        while self._by_windows and self.received - self._next >= self._window and self.ended is None:
+            end = self._text.word_end(self._next + self._window, self._snap)
+            await self._read_window(self._next, end)
+            decision = decide(self.stage, self._findings.outline())
+            if decision.blocked or (isinstance(decision.action, Redact) and not redactable(decision)):
+                self.ended = await self._conclude()
+                return
+            border = end - self._overlap
+            # Cut inside a word, a window could begin with another word that nobody wrote.
+            self._next = self._text.word_end(border, self._snap)
+            if not undecided(decision):
+                self._release(self._safe(self._unbroken(border)), decision)
+            # A large piece holds many windows, and others wait for the loop too.
+            await asyncio.sleep(0)
+
+    async def _read_rest(self) -> None:
+        if not self.exchange.policy.has(self._kind):
+            self._release(self.received, None)
+            return
+        if 0 < self._read_to < self.received:
+            await self._read_window(self._next, self.received)
+        self.ended = await self._conclude()
+        if self.ended.reply is None:
+            self._release(self.received, self.ended.decision)
+
+    async def _read_window(self, start: int, end: int) -> None:
+        """Read a window by every metric: what has gone out by then cannot be read once another rule makes it matter."""
+        started = perf_counter()
+        measurements = await self._measure(self._windowed, self._turn_of(start, end))
+        self._note(measurements, start, end)
+        self._read_to = end
+        self._spent += perf_counter() - started
+
+    async def _conclude(self) -> Verdict:
+        """Measure on the whole text what the windows did not, decide on all of it, and record."""
+        started = perf_counter() - self._spent
+        turn = self._turn_of(0, self.received)
+        if self._read_to:
+            known = self._findings.whole()
+            rest = [probe for probe in self.stage.probes if probe not in known]
+            still = None if self.exchange.guard.measure_all else lambda more: needed(self.stage, {**known, **more})
+            measurements = {**known, **await self._measure(rest, turn, still)}
+        else:
+            measurements = await self.exchange.measure(self.stage, turn)
+            self._note(measurements, 0, self.received)
+        return self.exchange.conclude(self.stage, turn, measurements, started)
+
+    async def _measure(self, probes: list[Probe], turn: Turn, still: Needed | None = None) -> Measurements:
+        return await measure(probes, turn, self.exchange.policy.metrics, timeout=self.stage.timeout, needed=still)
+
+    def _note(self, measurements: Measurements, start: int, end: int) -> None:
+        self._live += self._findings.add(measurements, start, end - start)
+
+    def _turn_of(self, start: int, end: int) -> Turn:
+        return self._turn.with_passages(self._kind, (self._text.slice(start, end),))
+
+    def _safe(self, border: int) -> int:
+        """The border, or the place before it where something begins that reaches over it."""
+        safe = border
+        for _, span in sorted(self._live, key=lambda pair: -pair[1].start):
+            if span.start < safe < span.end:
+                safe = max(span.start, self.released_to)
+        return border if border - safe > MAX_HELD_WINDOWS * self._window else safe
+
+    def _unbroken(self, border: int) -> int:
+        """The border, or the place before it where a placeholder begins that is to be restored and is not complete."""
+        restorable = self.exchange.placeholders.restorable
+        text = self._text.slice(self.released_to, border) if restorable else ""
+        begun = text[text.rfind("[") :] if "[" in text else ""
+        broken = begun and any(p != begun and p.startswith(begun) for p in restorable)
+        return border - len(begun) if broken else border
+
+    def _release(self, border: int, decision: Decision | None) -> None:
+        """Let the text up to the border go out, with what is redacted and restored in it."""
+        region = self._text.slice(self.released_to, border)
+        redactions = self._redactions(region, decision) if decision and self._live else []
+        self._text.release(border, [*redactions, *self._restorations(region, redactions)])
+        self._live = [(probe, span) for probe, span in self._live if span.end > border]
+
+    def _redactions(self, region: str, decision: Decision) -> list[Edit]:
+        """What the decision redacts in the text that goes out next."""
+        offset, spans = self.released_to, dict[Probe, list[Span]]()
+        for probe, span in self._live:
+            start, end = max(span.start - offset, 0), min(span.end - offset, len(region))
+            if start < end:
+                spans.setdefault(probe, []).append(replace(span, start=start, end=end))
+        outcomes = []
+        for outcome in decision.redactions:
+            rules = tuple(r._replace(measurement=Score((), None, tuple(spans.get(r.probe, ())))) for r in outcome.rules)
+            local = outcome._replace(rules=rules)
+            # One that has nothing here gives None, which would speak for the others too.
+            if edits(replace(decision, outcomes=(local,)), (region,), Placeholders()) is not None:
+                outcomes.append(local)
+        if not outcomes:
+            return []
+        self.exchange.placeholders.avoid((region,))
+        changes = edits(replace(decision, outcomes=tuple(outcomes)), (region,), self.exchange.placeholders) or {}
+        return [Edit(edit.start + offset, edit.end + offset, edit.text) for edit in changes.get(0, ())]
+
+    def _restorations(self, region: str, redactions: list[Edit]) -> list[Edit]:
+        """What the text repeats of the input's placeholders, where it is not redacted itself."""
+        placeholders, offset = self.exchange.placeholders, self.released_to
+        found = []
+        for match in PLACEHOLDER.finditer(region) if placeholders.restorable else ():
+            start, end = match.start() + offset, match.end() + offset
+            before = bisect_left(redactions, end, key=lambda edit: edit.start) - 1
+            if match[0] in placeholders.restorable and (before < 0 or redactions[before].end <= start):
+                original = placeholders.originals[match[0]]
+                # A call's arguments are JSON, and the placeholder stands in one of its strings.
+                found.append(Edit(start, end, json.dumps(original)[1:-1] if self._kind == "tool_call" else original))
+        return found
