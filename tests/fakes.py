@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any
 
 from guard.guard import Guard
@@ -114,3 +115,110 @@ def guard_of(policy: LoadedPolicy, **kept: Any) -> tuple[Guard, list[Event]]:
 
 def _rules(rules: Iterable[dict[str, Any] | str]) -> list[dict[str, Any]]:
     return [rule(one) if isinstance(one, str) else one for one in rules]
+
+
+class ScriptedUpstream:
+    """A provider that answers with these texts, one a choice, `piece` characters a chunk, and keeps what it was asked.
+
+    `said` counts the characters of the first choice that were streamed, `closed` tells whether the stream was ended
+    early. `error` is raised instead of an answer, or after `fail_after` chunks.
+    """
+
+    def __init__(
+        self,
+        *texts: str,
+        piece: int = 5,
+        call: tuple[str, str] | None = None,
+        reasoning: str = "",
+        extra: dict[str, Any] | None = None,
+        error: Exception | None = None,
+        fail_after: int | None = None,
+    ) -> None:
+        self.texts = texts or ("fine",)
+        self.piece, self.call, self.reasoning = piece, call, reasoning
+        self.extra = extra or {}
+        self.error, self.fail_after = error, fail_after
+        self.bodies: list[dict[str, Any]] = []
+        self.said = 0
+        self.closed = False
+
+    async def complete(self, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+        self.bodies.append(body)
+        if self.error:
+            raise self.error
+        choices = []
+        for index, text in enumerate(self.texts):
+            message: dict[str, Any] = {"role": "assistant", "content": text or None}
+            if self.reasoning:
+                message["reasoning_content"] = self.reasoning
+            if self.call:
+                name, arguments = self.call
+                function = {"name": name, "arguments": arguments}
+                message["tool_calls"] = [{"id": "1", "type": "function", "function": function}]
+            choices.append({"index": index, "message": message, "finish_reason": "stop"})
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices,
+                "usage": usage, **self.extra}  # fmt: skip
+
+    async def stream(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
+        self.bodies.append(body)
+        finished = False
+        try:
+            for number, delta in enumerate(self._deltas()):
+                if self.error and (self.fail_after is None or number >= self.fail_after):
+                    raise self.error
+                self.said += len(delta.get("content") or "")
+                yield self._chunk([{"index": 0, "delta": delta, "finish_reason": None}])
+            yield self._chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}])
+            finished = True
+        finally:
+            self.closed = not finished
+
+    async def get(self, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        return {"object": "list", "data": [{"id": "m", "object": "model", "created": 0, "owned_by": path}]}
+
+    async def aclose(self) -> None:
+        pass
+
+    def _deltas(self) -> Iterator[dict[str, Any]]:
+        yield {"role": "assistant", "content": ""}
+        for start in range(0, len(self.reasoning), self.piece):
+            yield {"reasoning_content": self.reasoning[start : start + self.piece]}
+        for start in range(0, len(self.texts[0]), self.piece):
+            yield {"content": self.texts[0][start : start + self.piece]}
+        if self.call:
+            name, arguments = self.call
+            function = {"name": name, "arguments": ""}
+            yield {"tool_calls": [{"index": 0, "id": "1", "type": "function", "function": function}]}
+            for start in range(0, len(arguments), self.piece):
+                yield {"tool_calls": [{"index": 0, "function": {"arguments": arguments[start : start + self.piece]}}]}
+
+    def _chunk(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        return {**head, "choices": choices, **self.extra}
+
+
+class Streamed:
+    """A streamed chat completion as its caller read it: the chunks, the text, the finish, the comments, the calls."""
+
+    def __init__(self, content: str) -> None:
+        events = [line for line in content.split("\n\n") if line]
+        self.comments = [event for event in events if event.startswith(":")]
+        data = [event.removeprefix("data: ") for event in events if event.startswith("data: ")]
+        self.done = data[-1] == "[DONE]"
+        self.chunks = [json.loads(event) for event in data if event != "[DONE]"]
+        choices = [choice for chunk in self.chunks for choice in chunk.get("choices", [])]
+        self.text = "".join(choice["delta"].get("content") or "" for choice in choices)
+        self.finish = next((choice["finish_reason"] for choice in reversed(choices) if choice["finish_reason"]), None)
+        self.calls: list[dict[str, Any]] = []
+        for choice in choices:
+            for call in choice["delta"].get("tool_calls") or ():
+                if call["index"] == len(self.calls):
+                    self.calls.append({**call, "function": {"name": "", "arguments": ""}})
+                for name in ("name", "arguments"):
+                    self.calls[call["index"]]["function"][name] += call["function"].get(name) or ""
+
+
+def streamed(response: Any) -> Streamed:
+    """What a response streamed."""
+    return Streamed(response.text)

@@ -22,7 +22,7 @@ Measure: TypeAlias = Callable[[Turn, Side], "Measurement | Awaitable[Measurement
 class Cost(IntEnum):
     """Roughly what one measurement costs. Cheaper classes run first; dearer ones only while they can still matter."""
 
-    FREE = 0  # microseconds: counting, patterns
+    FREE = 0  # microseconds: counting, patterns; a promise, since it runs on the event loop for short texts
     LOCAL = 1  # a millisecond: many patterns, checksums
     MODEL = 2  # milliseconds of CPU: a local model
     REMOTE = 3  # a network call
@@ -43,7 +43,7 @@ class Metric:
     kind: Kind = "number"
     version: str = "1"
     sides: frozenset[Side] = frozenset(SIDES)
-    cost: Cost = Cost.FREE
+    cost: Cost = Cost.LOCAL
     labels: frozenset[str] | None = None
     windowed: bool = False
     description: str = ""

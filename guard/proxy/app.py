@@ -32,6 +32,7 @@ from guard.proxy.moderations import moderations
 from guard.proxy.proxy import HungUp, Proxy
 from guard.proxy.upstream import HttpUpstream, Upstream, UpstreamRefused
 from guard.settings import Settings
+from guard.store import Masker, open_store, spool_folder
 from guard.store.buffer import Buffer
 
 log = logging.getLogger(__name__)
@@ -66,9 +67,7 @@ async def _lifespan(settings: Settings, upstream: Upstream | None, app: Starlett
     """Start a worker's parts in their order, and end them in the reverse one."""
     async with AsyncExitStack() as stack:
         policies = await stack.enter_async_context(LivePolicies(source_of(settings.policy), interval=settings.reload))
-        buffer = None
-        if settings.store != "none":
-            buffer = await stack.enter_async_context(Buffer.of(settings))
+        buffer = await _recording(settings, stack)
         notifier = await stack.enter_async_context(Notifier(secret=settings.webhook_secret.get_secret_value()))
         guard = Guard(
             policies,
@@ -83,6 +82,17 @@ async def _lifespan(settings: Settings, upstream: Upstream | None, app: Starlett
         keys = AppKeys.of(settings.apps)
         app.state.proxy = Proxy(guard, upstream, keys, settings, policies, buffer)
         yield
+
+
+async def _recording(settings: Settings, stack: AsyncExitStack) -> Buffer | None:
+    """The buffer that takes this worker's events to the store, both closed with the stack."""
+    if settings.store == "none":
+        return None
+    store = await open_store(settings.store)
+    stack.push_async_callback(store.close)
+    folder = Path(settings.spool) if settings.spool else spool_folder(settings.store)
+    masker = Masker(mode=settings.event_text)
+    return await stack.enter_async_context(Buffer(store, folder, masker=masker, keep_days=settings.retention_days))
 
 
 def upstream_of(settings: Settings) -> Upstream:

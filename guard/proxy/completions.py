@@ -59,8 +59,8 @@ async def _answered(exchange: Exchange, body: chat.Body, answer: chat.Body, turn
     if reply is not None:
         return {**chat.override(answer.get("model") or body["model"], reply), "usage": answer.get("usage")}
     restore = exchange.placeholders.restore
-    output = [restore(text) for text in turn.output]
-    return chat.write_answer(answer, output, [restore(call.arguments) for call in turn.tool_calls])
+    arguments = [restore(call.arguments, in_json=True) for call in turn.tool_calls]
+    return chat.write_answer(answer, [restore(text) for text in turn.output], arguments)
 
 
 def _overridden(body: chat.Body, exchange: Exchange, reply: str, unread: int) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
@@ -24,6 +25,6 @@ async def readyz(request: Request) -> Response:
         "status": "ready" if policies else "no policy",
         "policies": policies,
         "problem": proxy.policies.status.error,
-        "events": proxy.events.stats.as_dict() if proxy.events else None,
+        "events": asdict(proxy.events.stats) if proxy.events else None,
     }
     return Json(state, 200 if policies else 503)

@@ -132,7 +132,8 @@ class Stream:
                     return verdict
                 asked = verdict.turn
             restore = self.exchange.placeholders.restore
-            self._calls.write(tuple(ToolCall(call.name, restore(call.arguments)) for call in asked.tool_calls))
+            restored = (ToolCall(call.name, restore(call.arguments, in_json=True)) for call in asked.tool_calls)
+            self._calls.write(tuple(restored))
         self._hold_calls = False
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -46,11 +47,18 @@ class Placeholders:
             for match in PLACEHOLDER.finditer(text):
                 self.originals.setdefault(match[0], match[0])
 
-    def restore(self, text: str) -> str:
-        """The text with every restorable placeholder in it replaced by its original."""
+    def restore(self, text: str, *, in_json: bool = False) -> str:
+        """The text with every restorable placeholder in it replaced by its original; `in_json` for a JSON text."""
         if not self.restorable:
             return text
-        return PLACEHOLDER.sub(lambda m: self.originals[m[0]] if m[0] in self.restorable else m[0], text)
+        return PLACEHOLDER.sub(lambda match: self.original(match[0], in_json=in_json), text)
+
+    def original(self, placeholder: str, *, in_json: bool = False) -> str:
+        """What a placeholder stands for, itself where it may not be put back; `in_json` as the inside of a string."""
+        if placeholder not in self.restorable:
+            return placeholder
+        original = self.originals[placeholder]
+        return json.dumps(original, ensure_ascii=False)[1:-1] if in_json else original
 
     def _next(self, name: str) -> str:
         number = self._last.get(name, 0) + 1

@@ -97,7 +97,7 @@ async def test_a_function_that_is_not_free_runs_in_a_thread():
 
 
 async def test_even_a_free_metric_reads_a_long_text_in_a_thread():
-    where = Metric("where", lambda turn, side: Score(float(threading.get_ident())))
+    where = Metric("where", lambda turn, side: Score(float(threading.get_ident())), cost=Cost.FREE)
     found = await measure([probe("where")], Turn.of("x" * (INLINE_CHARACTERS + 1)), registry(where))
     assert found[probe("where")].value != float(threading.get_ident())
 

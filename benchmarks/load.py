@@ -1,0 +1,59 @@
+"""Load on a server, and what the server spent on it: CPU seconds of its processes, from /proc."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+PROMPT = (
+    "I ordered a pair of running shoes two weeks ago and they still have not arrived. The order number is ORD-20260117, and"
+    " the tracking page has said 'in transit' since Monday. Could you find out where the parcel is and tell me when I can"
+    " expect it? I need them for a race on Saturday, so if they will be late I would rather pick up another pair."
+)
+BODY = {"model": "canned", "messages": [{"role": "system", "content": "Be helpful."}, {"role": "user", "content": PROMPT}]}
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What `requests` requests cost: milliseconds of the server's CPU a request, and the latency's middle and 99%."""
+
+    requests: int
+    cpu_ms: float
+    p50_ms: float
+    p99_ms: float
+
+
+def cpu_seconds(pid: int) -> float:
+    """The CPU time of a process and its children so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = (int(fields[11]) + int(fields[12])) / TICK
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own + sum(cpu_seconds(int(child)) for child in children)
+
+
+async def load(url: str, pid: int, *, requests: int, connections: int = 16) -> Cost:
+    """Send the requests over that many connections and take the server's CPU time before and after."""
+    connector = aiohttp.TCPConnector(limit=connections)
+    left = iter(range(requests))
+    took: list[float] = []
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def work() -> None:
+            for _ in left:
+                started = time.perf_counter()
+                async with session.post(f"{url}/v1/chat/completions", json=BODY) as answer:
+                    assert answer.status == 200, await answer.text()
+                    await answer.read()
+                took.append(time.perf_counter() - started)
+
+        before = cpu_seconds(pid)
+        await asyncio.gather(*(work() for _ in range(connections)))
+        spent = cpu_seconds(pid) - before
+    took.sort()
+    return Cost(requests, spent / requests * 1000, took[len(took) // 2] * 1000, took[int(len(took) * 0.99)] * 1000)

@@ -1,0 +1,76 @@
+"""Webhooks: signed, retried, bounded."""
+
+import hashlib
+import hmac
+
+import httpx
+import pytest
+
+from guard import notify
+from guard.notify import Notifier
+from guard.stages import Subscription
+
+HOOK = [Subscription(url="http://127.0.0.1:9/hook")]
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr(notify, "PAUSE", 0.0)
+
+
+async def delivered(statuses, *, secret="", times=1):
+    """Deliver to a hook that answers with these statuses, the last one from then on; its requests and the counts."""
+    requests = []
+
+    def answer(request):
+        requests.append(request)
+        status = statuses[min(len(requests), len(statuses)) - 1]
+        if status == 0:
+            raise httpx.ConnectError("nobody there")
+        return httpx.Response(status)
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    async with Notifier(secret=secret, client=client) as notifier:
+        for _ in range(times):
+            notifier.tell(HOOK, lambda: {"status": "triggered"})
+    return requests, notifier.counts
+
+
+async def test_a_subscription_gets_the_event_as_json():
+    requests, counts = await delivered([200])
+    assert requests[0].read() == b'{"status":"triggered"}'
+    assert counts.delivered == 1
+
+
+async def test_a_secret_signs_the_body():
+    requests, _ = await delivered([200], secret="s")
+    expected = hmac.new(b"s", requests[0].read(), hashlib.sha256).hexdigest()
+    assert requests[0].headers["x-guard-signature"] == f"sha256={expected}"
+
+
+async def test_a_hook_that_fails_is_tried_again():
+    requests, counts = await delivered([0, 503, 200])
+    assert (len(requests), counts.delivered, counts.failed) == (3, 1, 0)
+
+
+async def test_a_hook_that_keeps_failing_is_counted_and_given_up():
+    requests, counts = await delivered([500])
+    assert (len(requests), counts.delivered, counts.failed) == (notify.TRIES, 0, 1)
+
+
+async def test_more_than_can_wait_are_dropped_and_counted(monkeypatch):
+    monkeypatch.setattr(notify, "WAITING", 2)
+    _, counts = await delivered([200], times=5)
+    assert (counts.delivered, counts.dropped) == (2, 3)
+
+
+async def test_a_body_that_cannot_be_made_does_not_stop_the_others():
+    def broken():
+        raise ValueError("no event")
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: httpx.Response(200)))
+    async with Notifier(client=client) as notifier:
+        for _ in range(notify.TOGETHER + 1):
+            notifier.tell(HOOK, broken)
+        notifier.tell(HOOK, dict)
+    assert (notifier.counts.delivered, notifier.counts.failed) == (1, notify.TOGETHER + 1)
