@@ -1,106 +1,142 @@
-"""Whether a policy's rules can mean anything: each metric known, each comparison possible."""
+"""Whether a policy's rules can mean anything: each metric known, each comparison possible, each floor firm.
+
+At run time a comparison that means nothing is false, so a typing error would read as safe: it is refused here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from guard.errors import UnknownMetric, nearest
 from guard.metrics.metric import Metric
+from guard.metrics.turn import Side
+from guard.policies.plain import Place
 from guard.policies.policy import Policy
 from guard.stages import Redact, Rule, Ruleset, Stage
 from guard.stages.rule import LABELS, NUMBER
 
-Path = tuple[str | int, ...]
+#: Sides whose answers come back by way of the model, so that what was hidden there can be put back.
+RESTORABLE: frozenset[Side] = frozenset({"input", "tool_result", "retrieval"})
 
 
-def complaints(policy: Policy, metrics: Mapping[str, Metric]) -> Iterator[tuple[Path, str]]:
-    """What is wrong with the rules: (path in the file, what and the fix).
-
-    At run time a comparison that means nothing is false, so a typing error would read as safe: it is refused here.
-    """
+def complaints(policy: Policy, metrics: Mapping[str, Metric]) -> Iterator[tuple[Place, str]]:
+    """What is wrong with the rules and actions as written: (path in the file, what and the fix)."""
     for stage in policy.stages.values():
         for number, ruleset in enumerate(stage.rulesets):
-            path: Path = ("stages", stage.name, "rulesets", number)
+            path: Place = ("stages", stage.name, "rulesets", number)
+            known: dict[int, Metric] = {}
             for place, rule in enumerate(ruleset.rules):
-                yield from ((((*path, "rules", place, field)), text) for field, text in _rule(rule, stage, metrics))
-            yield from (((*path, "action"), text) for text in _redact(ruleset, stage))
+                metric = _metric(rule, metrics)
+                if isinstance(metric, Metric):
+                    known[place] = metric
+                    wrong = _rule(rule, metric, rule.of or stage.kind)
+                else:
+                    wrong = (("metric",), metric)
+                if wrong:
+                    yield (*path, "rules", place, *wrong[0]), wrong[1]
+            if isinstance(ruleset.action, Redact) and len(known) == len(ruleset.rules):
+                here = [metric for place, metric in known.items() if _looks_here(ruleset.rules[place], stage)]
+                yield from (((*path, "action", *tail), text) for tail, text in _redact(ruleset.action, stage, here))
 
 
-def unknown_floors(written: Policy, known: set[str]) -> Iterator[tuple[Path, str]]:
-    """Floors that name no ruleset, the inherited ones counted in."""
-    for floor in written.floors:
-        if floor not in known:
-            yield ("floors",), f"no ruleset '{floor}' to make a floor of; {nearest(floor, known)}"
+def floor_complaints(written: Policy, policy: Policy) -> Iterator[tuple[Place, str]]:
+    """Floors that a policy declares and that would not hold; `policy` is the same with what it extends folded in."""
+    for number, floor in enumerate(written.floors):
+        if floor not in policy.ruleset_names:
+            fix = nearest(floor, policy.ruleset_names) if policy.ruleset_names else "there are no rulesets yet"
+            yield ("floors", number), f"no ruleset '{floor}' to make a floor of; {fix}"
+        for stage in policy.stages.values():
+            for ruleset in stage.rulesets:
+                if ruleset.name == floor:
+                    yield from ((("floors", number), text) for text in _soft(ruleset, stage))
 
 
-def _rule(rule: Rule, stage: Stage, metrics: Mapping[str, Metric]) -> Iterator[tuple[str, str]]:
+def _soft(ruleset: Ruleset, stage: Stage) -> Iterator[str]:
+    if ruleset.mode == "observe":
+        yield f"'{ruleset.name}' is only observed, so as a floor it holds nothing; set mode: enforce"
+    if stage.on_failure == "allow":
+        # Else a policy built on this one could make its checks late, by a short timeout or a slow metric.
+        yield f"'{ruleset.name}' stands in stage '{stage.name}', which lets failed checks pass; set on_failure: block"
+
+
+def _metric(rule: Rule, metrics: Mapping[str, Metric]) -> Metric | str:
     try:
-        metric = metrics[rule.metric]
+        return metrics[rule.metric]
     except UnknownMetric as error:
-        yield "metric", str(error)
-        return
-    side = rule.of or stage.kind
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - a metric is made by foreign code, maybe of a package that is missing
+        return f"'{rule.metric}' cannot be used here: {type(error).__name__}: {error}"
+
+
+def _rule(rule: Rule, metric: Metric, side: Side) -> tuple[Place, str] | None:
+    """What is wrong with a rule: (path within it, what and the fix)."""
     if side not in metric.sides:
-        yield "of" if rule.of else "metric", f"'{metric.name}' does not measure {side}; it measures {_list(metric.sides)}"
-    problem = _comparison(rule, metric)
-    if problem:
-        yield problem
+        place = "of" if rule.of else "metric"
+        return (place,), f"'{metric.name}' does not measure {side}; it measures {', '.join(sorted(metric.sides))}"
+    fitting = _fitting(metric)
+    if rule.operator not in fitting:
+        return (
+            "operator",
+        ), f"{rule.operator} cannot be asked of '{metric.name}', {_gives(metric)}; use {_or(fitting)}"
+    return _target(rule, metric)
 
 
-def _comparison(rule: Rule, metric: Metric) -> tuple[str, str] | None:
-    target = rule.target_value
-    labelled = metric.kind == "labels" or (metric.kind == "number" and metric.labels is not None)
-    if rule.operator in ("empty", "not_empty"):
-        if target is not None:
-            return "target_value", f"{rule.operator} compares with nothing; remove target_value"
-        return None if labelled else ("operator", f"{rule.operator} needs a list, and '{metric.name}' is a {metric.kind}")
-    if metric.kind == "number" and rule.operator in NUMBER:
-        if isinstance(target, (bool, int, float)):
-            return None
-        return "target_value", f"'{metric.name}' is a number; {rule.operator} needs a number, not {target!r}"
-    if metric.kind == "label" and rule.operator in ("eq", "neq"):
-        return _labels("target_value", [target], metric) if isinstance(target, str) else _needs(rule, "a string")
-    if rule.operator == "any" and (labelled or metric.kind == "label"):
-        return _list_target(rule, metric)
-    if labelled and rule.operator == "all":
-        return _list_target(rule, metric)
-    if labelled and rule.operator == "contains":
-        return _labels("target_value", [target], metric) if isinstance(target, str) else _needs(rule, "a string")
-    return "operator", f"'{metric.name}' gives a {metric.kind}; {_fitting(metric, labelled)}"
+def _target(rule: Rule, metric: Metric) -> tuple[Place, str] | None:
+    operator, target = rule.operator, rule.target_value
+    if operator in ("empty", "not_empty"):
+        return None if target is None else (("target_value",), f"{operator} compares with nothing; remove target_value")
+    if operator in NUMBER and metric.kind == "number":
+        return None if isinstance(target, (bool, int, float)) else _needs(rule, "a number")
+    if operator in ("all", "any"):
+        if not isinstance(target, list) or not target or not all(isinstance(label, str) for label in target):
+            return _needs(rule, "a list of words with at least one")
+        return next((found for place, label in enumerate(target) if (found := _label(label, metric, place))), None)
+    return _label(target, metric) if isinstance(target, str) else _needs(rule, "a word")
 
 
-def _list_target(rule: Rule, metric: Metric) -> tuple[str, str] | None:
-    target = rule.target_value
-    if not isinstance(target, list) or not target or not all(isinstance(label, str) for label in target):
-        return _needs(rule, "a list of strings with at least one")
-    return _labels("target_value", target, metric)
+def _label(label: str, metric: Metric, *place: int) -> tuple[Place, str] | None:
+    if metric.labels is None or label in metric.labels:
+        return None
+    return ("target_value", *place), f"'{metric.name}' never gives '{label}'; {nearest(label, metric.labels)}"
 
 
-def _labels(field: str, labels: list, metric: Metric) -> tuple[str, str] | None:
-    for label in labels:
-        if metric.labels is not None and label not in metric.labels:
-            return field, f"'{metric.name}' never gives '{label}'; {nearest(label, metric.labels)}"
-    return None
+def _needs(rule: Rule, what: str) -> tuple[Place, str]:
+    given = "" if rule.target_value is None else f", not {rule.target_value!r}"
+    return ("target_value",), f"{rule.operator} needs {what} as target_value{given}"
 
 
-def _needs(rule: Rule, what: str) -> tuple[str, str]:
-    return "target_value", f"{rule.operator} needs {what}, not {rule.target_value!r}"
+def _fitting(metric: Metric) -> list[str]:
+    """The operators that can be asked of a metric."""
+    if metric.kind == "label":
+        return ["eq", "neq", "any"]
+    numbers = list(NUMBER) if metric.kind == "number" else []
+    return numbers + (sorted(LABELS) if metric.kind == "labels" or metric.labels is not None else [])
 
 
-def _fitting(metric: Metric, labelled: bool) -> str:
-    words = {"number": sorted(NUMBER), "labels": sorted(LABELS), "label": ["any", "eq", "neq"]}[metric.kind]
-    if metric.kind == "number" and labelled:
-        words = [*words, *sorted(LABELS)]
-    return "use one of " + ", ".join(words)
+def _gives(metric: Metric) -> str:
+    return {"number": "which is a number", "labels": "which is a list of labels", "label": "which is one label"}[
+        metric.kind
+    ]
 
 
-def _redact(ruleset: Ruleset, stage: Stage) -> Iterator[str]:
-    if isinstance(ruleset.action, Redact):
-        if all((rule.of or stage.kind) != stage.kind for rule in ruleset.rules):
-            yield f"nothing of {stage.kind} is measured here, so nothing of it can be redacted; use override"
-        if ruleset.action.restore and ruleset.action.mask != "label":
-            yield f"what is masked with {ruleset.action.mask} cannot be restored; use mask: label"
+def _or(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + f" or {words[-1]}" if len(words) > 1 else words[0]
 
 
-def _list(words: frozenset[str]) -> str:
-    return ", ".join(sorted(words))
+def _looks_here(rule: Rule, stage: Stage) -> bool:
+    return (rule.of or stage.kind) == stage.kind
+
+
+def _redact(action: Redact, stage: Stage, here: list[Metric]) -> Iterator[tuple[Place, str]]:
+    """What is wrong with a redaction; `here` are the metrics that read the stage's own side."""
+    if not here:
+        yield (), f"nothing of {stage.kind} is measured here, so nothing of it can be redacted; use override"
+    if action.restore and action.mask != "label":
+        yield ("restore",), f"what is masked with {action.mask} cannot be restored; use mask: label"
+    if action.restore and stage.kind not in RESTORABLE:
+        yield ("restore",), f"restoring in {stage.kind} would undo the redaction; remove it, or redact in input"
+    closed = all(metric.labels is not None for metric in here)
+    labels = {label for metric in here for label in metric.labels or ()}
+    for number, label in enumerate(action.labels if here and closed else ()):
+        if label not in labels:
+            yield ("labels", number), f"nothing here gives '{label}'; {nearest(label, labels)}"

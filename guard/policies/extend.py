@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 
 from guard.errors import nearest
+from guard.policies.plain import Place
 from guard.policies.policy import Policy
-from guard.stages import Ruleset, Stage
+from guard.stages import Override, Ruleset, Stage
 
-#: Settings of a stage that would hollow out a floor in it: the value that does so, and why.
-HOLLOW = {"paused": (True, "pausing it"), "on_failure": ("allow", "letting failed checks pass")}
+#: Settings of a stage that would hollow out a floor in it: the value that does so, and what it does.
+HOLLOW = {
+    "paused": (True, "pausing it"),
+    "on_failure": ("allow", "letting failed checks pass"),
+    "stream": ("window", "releasing a streamed answer before all of it is read"),
+}
 
 
 def extend(base: Policy, child: Policy) -> Policy:
-    """The child with all of the base that it does not replace or take away.
+    """The child with all of the base that it does not replace or take away. Call `violations` first.
 
-    A ruleset of the same name replaces the base's. In each stage the base's floors come first, so that nothing of the
-    child's pre-empts them, then the child's rulesets, then the rest of the base's. Call `violations` first.
+    A ruleset of the same name replaces the base's. In each stage the base's rulesets down to its last floor come
+    first, so that nothing of the child's pre-empts a floor, then the child's, then the rest of the base's. Overrides at
+    the top of the child's list come before the base's redactions: what is not passed on needs no redaction, and what
+    was redacted would otherwise be passed on.
     """
     stages = {name: _stage(base, child, name) for name in {**base.stages, **child.stages}}
     return child.model_copy(
@@ -28,50 +36,62 @@ def extend(base: Policy, child: Policy) -> Policy:
     )
 
 
-def violations(base: Policy, child: Policy) -> list[tuple[tuple[str, ...], str]]:
+def violations(base: Policy, child: Policy) -> Iterator[tuple[Place, str]]:
     """What the child may not do to the base: (path in the child's file, what is wrong and the fix)."""
-    wrong: list[tuple[tuple[str, ...], str]] = []
-    for name in child.without:
+    for number, name in enumerate(child.without):
         if name not in base.ruleset_names:
-            wrong.append((("without",), f"no ruleset '{name}' in {base.policy}; {nearest(name, base.ruleset_names)}"))
+            yield ("without", number), f"no ruleset '{name}' in {base.policy}; {nearest(name, base.ruleset_names)}"
         elif name in base.floors:
-            wrong.append((("without",), f"'{name}' is a floor of {base.policy} and cannot be taken away"))
+            yield ("without", number), f"'{name}' is a floor of {base.policy} and cannot be taken away"
     for stage in child.stages.values():
-        floors = _floors(base, stage.name)
-        for ruleset in stage.rulesets:
-            if ruleset.name in floors:
-                fix = "give yours another name; both then apply"
-                path = ("stages", stage.name, "rulesets")
-                wrong.append((path, f"'{ruleset.name}' is a floor of {base.policy}; {fix}"))
-        for field, (value, doing) in HOLLOW.items():
-            if floors and getattr(stage, field) == value != getattr(base.stages[stage.name], field):
-                path = ("stages", stage.name, field)
-                wrong.append((path, f"{doing} would hollow out the floor '{floors[0]}' of {base.policy}; remove it"))
+        yield from ((("stages", stage.name, *path), text) for path, text in _in_stage(base, stage))
     for name in child.metrics:
         if name in base.metrics:
-            wrong.append((("metrics", name), f"{base.policy} has a metric '{name}' already; give yours another name"))
-    return wrong
+            yield ("metrics", name), f"{base.policy} has a metric '{name}' already; give yours another name"
 
 
-def _floors(base: Policy, stage: str) -> list[str]:
-    if stage not in base.stages:
-        return []
-    return [ruleset.name for ruleset in base.stages[stage].rulesets if ruleset.name in base.floors]
+def _in_stage(base: Policy, stage: Stage) -> Iterator[tuple[Place, str]]:
+    # Two stages of one kind would leave one of them, and its floors, without effect.
+    below = next((one for one in base.stages.values() if one.kind == stage.kind), None)
+    if below is None:
+        if stage.name in base.stages:
+            yield (), f"'{stage.name}' is a stage of another kind in {base.policy}; give yours another name"
+        return
+    if below.name != stage.name:
+        yield (), f"{base.policy} calls its {stage.kind} stage '{below.name}'; call it that here too"
+    floors = [ruleset.name for ruleset in below.rulesets if ruleset.name in base.floors]
+    for number, ruleset in enumerate(stage.rulesets):
+        if ruleset.name in floors:
+            fix = "give yours another name; both then apply"
+            yield ("rulesets", number, "name"), f"'{ruleset.name}' is a floor of {base.policy}; {fix}"
+    for field, (value, doing) in HOLLOW.items():
+        if floors and field in stage.model_fields_set and getattr(stage, field) == value != getattr(below, field):
+            yield (field,), f"{doing} would hollow out the floor '{floors[0]}' of {base.policy}; remove it"
 
 
 def _stage(base: Policy, child: Policy, name: str) -> Stage:
     below: Stage | None = base.stages.get(name)
     above: Stage | None = child.stages.get(name)
-    if below is None or above is None:
-        kept = below or above
-        assert kept is not None
-        return _with(kept, {}, [ruleset for ruleset in kept.rulesets if above or ruleset.name not in child.without])
-    replaced = {ruleset.name for ruleset in above.rulesets} | set(child.without)
-    kept_rulesets = [ruleset for ruleset in below.rulesets if ruleset.name not in replaced]
-    floors = [ruleset for ruleset in kept_rulesets if ruleset.name in base.floors]
-    rest = [ruleset for ruleset in kept_rulesets if ruleset.name not in base.floors]
-    written = {field: getattr(above, field) for field in above.model_fields_set}
-    return _with(below, written, [*floors, *above.rulesets, *rest])
+    if below is None:
+        assert above is not None
+        return above
+    own = above.rulesets if above else ()
+    written = {field: getattr(above, field) for field in above.model_fields_set} if above else {}
+    gone = {ruleset.name for ruleset in own} | set(child.without)
+    kept = [ruleset for ruleset in below.rulesets if ruleset.name not in gone]
+    return _with(below, written, _ordered(kept, own, base.floors))
+
+
+def _ordered(kept: Sequence[Ruleset], own: Sequence[Ruleset], floors: Sequence[str]) -> list[Ruleset]:
+    end = max((place for place, ruleset in enumerate(kept, 1) if ruleset.name in floors), default=0)
+    first = next((place for place, ruleset in enumerate(kept[:end]) if not _keeps_back(ruleset)), end)
+    leading = list(takewhile(_keeps_back, own))
+    return [*kept[:first], *leading, *kept[first:end], *own[len(leading) :], *kept[end:]]
+
+
+def _keeps_back(ruleset: Ruleset) -> bool:
+    """Whether no text goes on past the rulesets behind this: an override stops it, and what is observed never acts."""
+    return isinstance(ruleset.action, Override) or ruleset.mode == "observe"
 
 
 def _with(stage: Stage, written: Mapping[str, object], rulesets: list[Ruleset]) -> Stage:

@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from guard.errors import MetricError, NoPolicy, PolicyError, nearest
+from guard.errors import MetricError, PolicyError
 from guard.metrics.metric import Metric
 from guard.metrics.registry import REGISTRY, Registry, make, maker
-from guard.policies.check import complaints, unknown_floors
+from guard.policies.check import complaints, floor_complaints
 from guard.policies.document import Document, read
 from guard.policies.extend import extend, violations
+from guard.policies.files import find, policy_files
+from guard.policies.plain import Place
 from guard.policies.policy import LoadedPolicy, Policy
 from guard.policies.scope import AppliesTo
+from guard.policies.set import PolicySet
 from guard.stages import Override, Passthrough, Redact, Rule, Ruleset, Stage, Subscription
 
-BUILT_IN = Path(__file__).parent / "builtin"
 MAX_EXTENDS = 8
-_FIELDS = sorted(
-    {field for model in (Policy, Stage, Ruleset, Rule, Override, Passthrough, Redact, Subscription, AppliesTo)
-     for field in model.model_fields}
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySet:
-    """The policies in force together."""
-
-    policies: tuple[LoadedPolicy, ...]
-
-    def select(self, app: str = "", model: str = "", route: str = "") -> LoadedPolicy:
-        """The policy whose `applies_to` names the turn most closely. Raises NoPolicy where none applies."""
-        found = [(near, policy) for policy in self.policies if (near := policy.policy.applies_to.nearness(app, model, route))]
-        if not found:
-            raise NoPolicy(
-                f"no policy applies to app '{app}', model '{model}', route '{route}', so it is refused; "
-                "add one whose applies_to names them, or '*'"
-            )
-        # Equally near ones are told apart by name, so that every worker chooses the same.
-        return min(found, key=lambda pair: (tuple(-part for part in pair[0]), pair[1].name))[1]
+#: The key under which a model is written, or pydantic's name of the union member → the model.
+_WRITTEN: dict[str, type[BaseModel]] = {
+    "applies_to": AppliesTo, "rulesets": Ruleset, "rules": Rule, "subscriptions": Subscription,
+    "passthrough": Passthrough, "override": Override, "redact": Redact,
+}  # fmt: skip
 
 
 def load_policy(source: str | Path, *, metrics: Registry = REGISTRY) -> LoadedPolicy:
@@ -52,91 +37,90 @@ def load_policy(source: str | Path, *, metrics: Registry = REGISTRY) -> LoadedPo
 
 
 def load_policies(source: str | Path, *, metrics: Registry = REGISTRY) -> PolicySet:
-    """The policies in a file or in all `*.yaml` of a folder (cases aside). Raises PolicyError with every problem found."""
+    """The policies in a file, or in all `*.yaml` of a folder (cases aside). Raises PolicyError with every problem."""
     folder = Path(source)
     files: Iterable[str | Path] = policy_files(folder) if folder.is_dir() else [source]
-    loaded, problems = [], []
+    loaded: dict[str, LoadedPolicy] = {}
+    problems: list[str] = []
     for file in files:
         try:
-            loaded.append(load_policy(file, metrics=metrics))
+            policy = load_policy(file, metrics=metrics)
         except PolicyError as error:
             problems.extend(error.problems)
-    names = [policy.name for policy in loaded]
-    problems += [
-        f"{policy.file}:1: another file holds a policy '{policy.name}' too; names are unique"
-        for place, policy in enumerate(loaded)
-        if policy.name in names[:place]
-    ]
+            continue
+        first = loaded.setdefault(policy.name, policy)
+        if first is not policy:
+            problems.append(f"{policy.file}:1: {first.file} holds a policy '{policy.name}' too; give one another name")
     if not loaded and not problems:
         problems.append(f"{source}:1: holds no policy; add one (*.yaml that begins with 'policy: NAME')")
     if problems:
-        raise PolicyError(*problems)
-    return PolicySet(tuple(loaded))
-
-
-def policy_files(folder: Path) -> list[Path]:
-    """The policy files of a folder, by name: `*.yaml` and `*.yml`, without cases."""
-    found = [file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and not is_cases(file)]
-    return sorted(file for file in found if file.is_file() and not file.name.startswith("."))
-
-
-def is_cases(file: Path) -> bool:
-    """Whether a file holds a policy's test cases."""
-    return file.name.endswith((".cases.yaml", ".cases.yml"))
-
-
-def find(source: str | Path, folder: Path | None = None) -> Path:
-    """The file that a name means: `builtin/NAME`, or a path (relative to `folder`), with or without `.yaml`."""
-    text = str(source)
-    if text.startswith("builtin/"):
-        file = BUILT_IN / f"{text.removeprefix('builtin/').removesuffix('.yaml')}.yaml"
-        if not file.is_file():
-            known = [f"builtin/{path.stem}" for path in policy_files(BUILT_IN)]
-            raise PolicyError(f"{text}:1: no such built-in policy; {nearest(text, known)}")
-        return file
-    file = (folder or Path()) / source
-    named = file.with_name(file.name + ".yaml")
-    if not file.is_file() and named.is_file():
-        return named
-    if not file.is_file():
-        raise PolicyError(f"{file}:1: no such file; give a policy file, a folder of them, or builtin/baseline")
-    return file
+        raise PolicyError(*dict.fromkeys(problems))  # a base that is broken is met once for each policy built on it
+    return PolicySet(tuple(loaded.values()))
 
 
 def _resolve(file: Path, metrics: Registry, below: tuple[Path, ...]) -> tuple[Policy, dict[str, Metric]]:
     """The policy with what it extends folded in, and the metrics that the policies on the way declare."""
     document = read(file)
     written = _written(document)
-    own: dict[str, Metric] = {}
-    policy = written
-    if written.extends:
-        if file.resolve() in below or len(below) >= MAX_EXTENDS:
-            raise PolicyError(document.problem(("extends",), "extends goes round in a circle, or too deep; break it"))
-        try:
-            base_file = find(written.extends, file.parent)
-        except PolicyError as error:
-            raise PolicyError(document.problem(("extends",), str(error).split(":1: ", 1)[-1])) from None
-        base, own = _resolve(base_file, metrics, (*below, file.resolve()))
-        wrong = violations(base, written)
-        if wrong:
-            raise PolicyError(*(document.problem(path, text) for path, text in wrong))
+    policy, own = written, {}
+    if written.extends is not None:
+        base, own = _base(written.extends, document, file, metrics, below)
+        _refuse(document, violations(base, written))
         policy = extend(base, written)
     own = {**own, **_make_metrics(written, document, file.parent, metrics)}
-    wrong = [*complaints(written, metrics.child(own)), *unknown_floors(written, policy.ruleset_names)]
-    if wrong:
-        raise PolicyError(*(document.problem(path, text) for path, text in wrong))
+    _refuse(document, [*complaints(written, metrics.child(own)), *floor_complaints(written, policy)])
     return policy, own
+
+
+def _base(
+    extends: str, document: Document, file: Path, metrics: Registry, below: tuple[Path, ...]
+) -> tuple[Policy, dict[str, Metric]]:
+    below = (*below, file.resolve())
+    try:
+        base = find(extends, file.parent)
+    except PolicyError as error:
+        raise PolicyError(document.problem(("extends",), f"'{extends}': {str(error).split(':1: ', 1)[-1]}")) from None
+    if base.resolve() in below:
+        raise PolicyError(
+            document.problem(("extends",), f"'{extends}' comes back to a policy on the way; break the circle")
+        )
+    if len(below) > MAX_EXTENDS:
+        raise PolicyError(
+            document.problem(("extends",), f"builds on more than {MAX_EXTENDS} policies in a row; join some")
+        )
+    return _resolve(base, metrics, below)
+
+
+def _refuse(document: Document, wrong: Iterable[tuple[Place, str]]) -> None:
+    problems = [document.problem(path, text) for path, text in wrong]
+    if problems:
+        raise PolicyError(*problems)
 
 
 def _written(document: Document) -> Policy:
     try:
         return Policy.model_validate(document.data)
     except ValidationError as error:
-        raise document.explain(error, known=_FIELDS) from None
+        raise document.explain(error, known=_fields) from None
 
 
-def _make_metrics(written: Policy, document: Document, folder: Path, metrics: Mapping[str, Metric]) -> dict[str, Metric]:
-    made, problems = {}, []
+def _fields(place: Place) -> Iterable[str]:
+    """The fields that exist where an unknown one was written."""
+    names = [step for step in place if isinstance(step, str)]
+    if not names:
+        return Policy.model_fields
+    return _WRITTEN.get(names[-1], Stage).model_fields
+
+
+def _always(fields: Iterable[str], place: Place) -> Iterable[str]:
+    return fields
+
+
+def _make_metrics(
+    written: Policy, document: Document, folder: Path, metrics: Mapping[str, Metric]
+) -> dict[str, Metric]:
+    made: dict[str, Metric] = {}
+    problems: list[str] = []
     for name, declared in written.metrics.items():
         path = ("metrics", name)
         if name in metrics:
@@ -147,8 +131,10 @@ def _make_metrics(written: Policy, document: Document, folder: Path, metrics: Ma
         except MetricError as error:
             problems.append(document.problem((*path, "kind") if "kind" in str(error) else path, str(error)))
         except ValidationError as error:
-            known = sorted(maker(str(declared["kind"])).model_fields)
-            problems.extend(document.explain(error, path, known=known).problems)
+            fields = maker(str(declared["kind"])).model_fields
+            problems.extend(document.explain(error, path, known=partial(_always, fields)).problems)
+        except Exception as error:  # noqa: BLE001 - a kind of metric is foreign code: whatever it raises is no stack trace
+            problems.append(document.problem(path, f"metric '{name}' cannot be made: {type(error).__name__}: {error}"))
     if problems:
         raise PolicyError(*problems)
     return made

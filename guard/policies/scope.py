@@ -14,9 +14,9 @@ class AppliesTo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    apps: Patterns = Field(("*",), min_length=1)
-    models: Patterns = Field(("*",), min_length=1)
-    routes: Patterns = Field(("*",), min_length=1)
+    apps: Patterns = Field(default=("*",), min_length=1)
+    models: Patterns = Field(default=("*",), min_length=1)
+    routes: Patterns = Field(default=("*",), min_length=1)
 
     def nearness(self, app: str, model: str, route: str) -> tuple[int, ...] | None:
         """How closely this names the turn, to be compared; None where it does not apply.

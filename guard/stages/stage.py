@@ -45,7 +45,7 @@ class Stage(BaseModel):
     rulesets: tuple[Ruleset, ...] = ()
     timeout: Duration = 2.0
     on_failure: Literal["block", "allow"] = "block"
-    refusal: str = Field("This could not be checked, so it was not answered. Please try again.", min_length=1)
+    refusal: str = Field(default="This could not be checked, so it was not answered. Please try again.", min_length=1)
     stream: Literal["window", "whole"] = "window"
     paused: bool = False
 
