@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -98,15 +99,16 @@ def export(folder: Path) -> Path:
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     names = ["input_ids", "attention_mask"] + (["token_type_ids"] if model.config.type_vocab_size > 1 else [])
     example = torch.ones((1, 8), dtype=torch.long)
-    torch.onnx.export(
-        _Logits(model, names),
-        tuple(example for _ in names),
-        folder / "model.onnx",
-        input_names=names,
-        output_names=["logits"],
-        dynamic_axes={name: {0: "batch", 1: "length"} for name in names},
-        dynamo=False,
-    )
+    with warnings.catch_warnings(action="ignore"):  # the exporter that needs no onnxscript is the older one
+        torch.onnx.export(
+            _Logits(model, names),
+            tuple(example for _ in names),
+            folder / "model.onnx",
+            input_names=names,
+            output_names=["logits"],
+            dynamic_axes={name: {0: "batch", 1: "length"} for name in names},
+            dynamo=False,
+        )
     return folder
 
 
