@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from bisect import bisect_left
-from dataclasses import replace
+from collections.abc import Collection
 from time import perf_counter
 
 from guard.guard import Exchange, Verdict
-from guard.metrics import Measurements, Probe, Score, Side, Span, Turn
+from guard.metrics import Measurements, Probe, Side, Span, Turn
 from guard.metrics.measure import Needed, measure
 from guard.stages import Decision, Redact, Stage, decide, needed
-from guard.stages.redact import PLACEHOLDER, Edit, Placeholders, edits
 from guard.stream.findings import Findings, by_windows, redactable, undecided, windowed
+from guard.stream.region import Region
 from guard.stream.text import Text
 
 #: A window's borders are moved back to the end of a word where one ends within so many characters.
@@ -90,6 +88,7 @@ class HoldBack:
         """Read the windows that are full."""
         if not self.stage.probes:
             self._release(self._unbroken(self.received), None)
+            return
         while self._by_windows and self.received - self._next >= self._window and self.ended is None:
             end = self._text.word_end(self._next + self._window, self._snap)
             await self._read_window(self._next, end)
@@ -129,15 +128,21 @@ class HoldBack:
         turn = self._turn_of(0, self.received)
         if self._read_to:
             known = self._findings.whole()
-            rest = [probe for probe in self.stage.probes if probe not in known]
-            still = None if self.exchange.guard.measure_all else lambda more: needed(self.stage, {**known, **more})
-            measurements = {**known, **await self._measure(rest, turn, still)}
+            measurements = {**known, **await self._measure_rest(known, turn)}
         else:
             measurements = await self.exchange.measure(self.stage, turn)
             self._note(measurements, 0, self.received)
         return self.exchange.conclude(self.stage, turn, measurements, started)
 
-    async def _measure(self, probes: list[Probe], turn: Turn, still: Needed | None = None) -> Measurements:
+    async def _measure_rest(self, known: Measurements, turn: Turn) -> Measurements:
+        def missing(more: Measurements) -> Collection[Probe]:
+            return needed(self.stage, {**known, **more})
+
+        if self.exchange.guard.measure_all:
+            return await self._measure([probe for probe in self.stage.probes if probe not in known], turn)
+        return await self._measure(missing({}), turn, missing)
+
+    async def _measure(self, probes: Collection[Probe], turn: Turn, still: Needed | None = None) -> Measurements:
         return await measure(probes, turn, self.exchange.policy.metrics, timeout=self.stage.timeout, needed=still)
 
     def _note(self, measurements: Measurements, start: int, end: int) -> None:
@@ -164,40 +169,8 @@ class HoldBack:
 
     def _release(self, border: int, decision: Decision | None) -> None:
         """Let the text up to the border go out, with what is redacted and restored in it."""
-        region = self._text.slice(self.released_to, border)
-        redactions = self._redactions(region, decision) if decision and self._live else []
-        self._text.release(border, [*redactions, *self._restorations(region, redactions)])
+        region = Region(self._text.slice(self.released_to, border), self.released_to, self.exchange.placeholders)
+        redactions = region.redactions(decision, self._live) if decision and self._live else []
+        restorations = region.restorations(redactions, in_json=self._kind == "tool_call")
+        self._text.release(border, [*redactions, *restorations])
         self._live = [(probe, span) for probe, span in self._live if span.end > border]
-
-    def _redactions(self, region: str, decision: Decision) -> list[Edit]:
-        """What the decision redacts in the text that goes out next."""
-        offset, spans = self.released_to, dict[Probe, list[Span]]()
-        for probe, span in self._live:
-            start, end = max(span.start - offset, 0), min(span.end - offset, len(region))
-            if start < end:
-                spans.setdefault(probe, []).append(replace(span, start=start, end=end))
-        outcomes = []
-        for outcome in decision.redactions:
-            rules = tuple(r._replace(measurement=Score((), None, tuple(spans.get(r.probe, ())))) for r in outcome.rules)
-            local = outcome._replace(rules=rules)
-            # One that has nothing here gives None, which would speak for the others too.
-            if edits(replace(decision, outcomes=(local,)), (region,), Placeholders()) is not None:
-                outcomes.append(local)
-        if not outcomes:
-            return []
-        self.exchange.placeholders.avoid((region,))
-        changes = edits(replace(decision, outcomes=tuple(outcomes)), (region,), self.exchange.placeholders) or {}
-        return [Edit(edit.start + offset, edit.end + offset, edit.text) for edit in changes.get(0, ())]
-
-    def _restorations(self, region: str, redactions: list[Edit]) -> list[Edit]:
-        """What the text repeats of the input's placeholders, where it is not redacted itself."""
-        placeholders, offset = self.exchange.placeholders, self.released_to
-        found = []
-        for match in PLACEHOLDER.finditer(region) if placeholders.restorable else ():
-            start, end = match.start() + offset, match.end() + offset
-            before = bisect_left(redactions, end, key=lambda edit: edit.start) - 1
-            if match[0] in placeholders.restorable and (before < 0 or redactions[before].end <= start):
-                original = placeholders.originals[match[0]]
-                # A call's arguments are JSON, and the placeholder stands in one of its strings.
-                found.append(Edit(start, end, json.dumps(original)[1:-1] if self._kind == "tool_call" else original))
-        return found
