@@ -1,0 +1,241 @@
+"""Events in SQLite or Postgres: the same tables and statements for both, through SQLAlchemy Core."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger, Column, ColumnElement, Float, Index, Integer, MetaData, Select, Table, Text,
+    and_, delete, func, insert, make_url, select, true,
+)  # fmt: skip
+from sqlalchemy import event as hooks
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from guard.errors import StoreError
+from guard.store.event import Event
+from guard.store.filter import COLUMNS, Filter, column
+from guard.store.ids import first_id
+from guard.store.store import EVERYTHING, Arrived
+
+SCHEMA = 1
+#: Seconds that a writer waits for another process's write.
+BUSY = 10
+#: Rows that one transaction of a pruning removes, so that writers need not wait long.
+PRUNED_AT_ONCE = 5_000
+#: Writers take turns, so that events become visible in the order of their places, and tables are made once.
+_TURN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7162318)"}
+
+#: Compared byte by byte everywhere: ids sort by time, and a beginning is a range.
+_BYTES = Text().with_variant(Text(collation="C"), "postgresql")
+_meta = MetaData()
+_schema = Table("guard_schema", _meta, Column("one", Integer, primary_key=True), Column("version", Integer, nullable=False))
+_events = Table(
+    "guard_events",
+    _meta,
+    # The order of arrival. Never used twice, so that nobody who reads on from a place misses an event.
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("id", _BYTES, nullable=False, unique=True),
+    Column("request", _BYTES, nullable=False),
+    Column("at", Float, nullable=False),
+    *(Column(name, Text) for name in COLUMNS),
+    Column("document", Text, nullable=False),
+    Index("guard_events_request", "request"),
+    Index("guard_events_status", "status", "id"),
+    sqlite_autoincrement=True,
+    implicit_returning=False,
+)
+_c = _events.c
+
+
+class SqlStore:
+    """A store in a database. Several processes may write and read it at once."""
+
+    def __init__(self, engine: AsyncEngine, name: str, broken: tuple[type[Exception], ...]) -> None:
+        """`name` is what errors call the store by; `broken` are the errors that its driver raises by itself."""
+        self._engine = engine
+        self._name = name
+        self._broken = (SQLAlchemyError, OSError, *broken)
+        dialect = sqlite if engine.dialect.name == "sqlite" else postgresql
+        self._add = dialect.insert(_events).on_conflict_do_nothing(index_elements=["id"])
+
+    @classmethod
+    async def sqlite(cls, file: Path) -> SqlStore:
+        """The store in a file, made where there is none. Raises StoreError."""
+        engine = create_async_engine(f"sqlite+aiosqlite:///{file}", connect_args={"timeout": BUSY})
+        hooks.listen(engine.sync_engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=NORMAL"))
+        store = cls(engine, f"file {file}", (sqlite3.Error,))
+        with store._telling():
+            await asyncio.to_thread(_write_ahead, file)
+        return await store._made()
+
+    @classmethod
+    async def postgres(cls, url: str) -> SqlStore:
+        """The store in the database at a libpq URL, its tables made where there are none. Raises StoreError."""
+        try:
+            import asyncpg
+        except ImportError:
+            raise StoreError("events in Postgres need its driver: pip install 'stageguard[postgres]'") from None
+        # The driver reads the URL itself, so that sslmode and its like mean what they mean to every Postgres client.
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=lambda *_: asyncpg.connect(url, timeout=BUSY, command_timeout=3 * BUSY),
+            pool_pre_ping=True,
+        )
+        store = cls(engine, f"database {_nameable(url)}", (asyncpg.PostgresError, asyncpg.InterfaceError))
+        return await store._made()
+
+    async def write(self, events: Sequence[Event]) -> None:
+        """Add events, all or none; ids that are there already are left as they are."""
+        if not events:
+            return
+        rows = [_row(event) for event in events]
+        async with self._writing() as connection:
+            await connection.execute(self._add, rows)
+
+    async def get(self, identifier: str) -> Event | None:
+        """The event with that id."""
+        found = await self._events(select(_c.document).where(_c.id == identifier))
+        return found[0] if found else None
+
+    async def of_request(self, request: str) -> list[Event]:
+        """The events of one request, the oldest first."""
+        return await self._events(select(_c.document).where(_c.request == request).order_by(_c.id))
+
+    async def find(self, beginning: str, limit: int = 10) -> list[Event]:
+        """Events whose id or request begins so, the oldest first."""
+        begins = [(name >= beginning) & (name < beginning + "\U0010ffff") for name in (_c.id, _c.request)]
+        return await self._events(select(_c.document).where(begins[0] | begins[1]).order_by(_c.id).limit(limit))
+
+    async def newest(self, wanted: Filter = EVERYTHING, *, limit: int = 100, before: str | None = None) -> list[Event]:
+        """The newest events, the newest first."""
+        query = select(_c.document).where(_where(wanted)).order_by(_c.id.desc()).limit(limit)
+        return await self._events(query if before is None else query.where(_c.id < before))
+
+    async def count(self, wanted: Filter = EVERYTHING) -> int:
+        """How many events there are."""
+        return await self._scalar(select(func.count()).select_from(_events).where(_where(wanted)))
+
+    async def tail(self, after: int, wanted: Filter = EVERYTHING, *, limit: int = 1000) -> Arrived:
+        """Events that arrived after a place."""
+        end = await self.place()
+        query = select(_c.place, _c.document).where(_c.place > after, _c.place <= end, _where(wanted))
+        async with self._reading() as connection:
+            rows = (await connection.execute(query.order_by(_c.place).limit(limit))).all()
+        last = rows[-1].place if len(rows) == limit else max(after, end)
+        return Arrived([Event.from_json(row.document) for row in rows], last)
+
+    async def place(self) -> int:
+        """The place of the newest arrival; 0 before the first."""
+        return await self._scalar(select(func.coalesce(func.max(_c.place), 0)))
+
+    async def prune(self, *, before: float | None = None, keep: int | None = None) -> int:
+        """Remove old events, some thousands at a time. Returns how many."""
+        removed = 0
+        if before is not None:
+            removed += await self._remove(_c.id < first_id(before))
+        if keep is not None:
+            newest_surplus = select(_c.id).order_by(_c.id.desc()).offset(keep).limit(1)
+            last = await self._scalar(newest_surplus)
+            removed += 0 if last is None else await self._remove(_c.id <= last)
+        return removed
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._engine.dispose()
+
+    async def _remove(self, which: ColumnElement[bool]) -> int:
+        some = select(_c.place).where(which).limit(PRUNED_AT_ONCE).scalar_subquery()
+        removed = 0
+        while True:
+            async with self._writing() as connection:
+                gone = (await connection.execute(delete(_events).where(_c.place.in_(some)))).rowcount
+            removed += gone
+            if gone < PRUNED_AT_ONCE:
+                return removed
+
+    async def _made(self) -> SqlStore:
+        """This store with its tables in place, whoever makes them first."""
+        try:
+            async with self._writing() as connection:
+                await connection.run_sync(_meta.create_all)
+                version = (await connection.execute(select(_schema.c.version))).scalar()
+                if version is None:
+                    await connection.execute(insert(_schema).values(one=1, version=SCHEMA))
+            if version is not None and version > SCHEMA:
+                raise StoreError(
+                    f"the events in {self._name} were written by a newer Guard (schema {version}, this one reads {SCHEMA}); "
+                    "upgrade stageguard, or name another store"
+                )
+        except StoreError:
+            await self.close()
+            raise
+        return self
+
+    async def _events(self, query: Select[Any]) -> list[Event]:
+        async with self._reading() as connection:
+            return [Event.from_json(document) for document in (await connection.execute(query)).scalars()]
+
+    async def _scalar(self, query: Select[Any]) -> Any:
+        async with self._reading() as connection:
+            return (await connection.execute(query)).scalar()
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        with self._telling():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        with self._telling():
+            async with self._engine.begin() as connection:
+                await connection.exec_driver_sql(_TURN[self._engine.dialect.name])
+                yield connection
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except self._broken as error:
+            cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0] or type(error).__name__
+            mend = "is it a database of Guard's, may it be written, is there room on the disk?"
+            if self._engine.dialect.name == "postgresql":
+                mend = "does the server run, and are the URL, the user and the password right?"
+            raise StoreError(f"the events' {self._name} does not work: {cause}; {mend}") from error
+
+
+def _write_ahead(file: Path) -> None:
+    """Make the file where there is none, and let readers go on while one process writes."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(file, timeout=BUSY)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _where(wanted: Filter) -> ColumnElement[bool]:
+    conditions = [_c[name] == value for name, value in wanted.equal().items()]
+    if wanted.since is not None:
+        conditions.append(_c.id >= first_id(wanted.since))
+    if wanted.until is not None:
+        conditions.append(_c.id < first_id(wanted.until))
+    return and_(true(), *conditions)
+
+
+def _row(event: Event) -> dict[str, Any]:
+    row: dict[str, Any] = {name: column(event, name) for name in COLUMNS}
+    row |= {"id": event.id, "request": event.request, "at": event.at, "document": event.to_json().decode()}
+    return row
+
+
+def _nameable(url: str) -> str:
+    """The URL without its password, for errors. Raises StoreError where it is none."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        raise StoreError("the store's URL cannot be read; write postgresql://USER:PASSWORD@HOST:PORT/NAME") from None
