@@ -32,7 +32,12 @@ _WRITTEN: dict[str, type[BaseModel]] = {
 def load_policy(source: str | Path, *, metrics: Registry = REGISTRY) -> LoadedPolicy:
     """The policy in a file, or a built-in one (`builtin/baseline`). Raises PolicyError with every problem found."""
     file = find(source)
-    policy, own = _resolve(file, metrics, ())
+    return load_document(read(file), file, metrics=metrics)
+
+
+def load_document(document: Document, file: Path, *, metrics: Registry = REGISTRY) -> LoadedPolicy:
+    """The policy that a document holds; what it refers to is relative to `file`. Raises PolicyError."""
+    policy, own = _resolve(document, file, metrics, ())
     return LoadedPolicy(policy, own, metrics.child(own), file)
 
 
@@ -58,9 +63,10 @@ def load_policies(source: str | Path, *, metrics: Registry = REGISTRY) -> Policy
     return PolicySet(tuple(loaded.values()))
 
 
-def _resolve(file: Path, metrics: Registry, below: tuple[Path, ...]) -> tuple[Policy, dict[str, Metric]]:
+def _resolve(
+    document: Document, file: Path, metrics: Registry, below: tuple[Path, ...]
+) -> tuple[Policy, dict[str, Metric]]:
     """The policy with what it extends folded in, and the metrics that the policies on the way declare."""
-    document = read(file)
     written = _written(document)
     policy, own = written, {}
     if written.extends is not None:
@@ -88,7 +94,7 @@ def _base(
         raise PolicyError(
             document.problem(("extends",), f"builds on more than {MAX_EXTENDS} policies in a row; join some")
         )
-    return _resolve(base, metrics, below)
+    return _resolve(read(base), base, metrics, below)
 
 
 def _refuse(document: Document, wrong: Iterable[tuple[Place, str]]) -> None:
