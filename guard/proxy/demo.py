@@ -41,9 +41,9 @@ class DemoUpstream:
         head, text = _head("chat.completion.chunk", body), answer(body)
         delta: dict[str, Any] = {"role": "assistant", "content": ""}
         yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
-        for word in text.split(" "):
+        for number, word in enumerate(text.split(" ")):
             await asyncio.sleep(self._pause)
-            delta = {"content": word if word is text else f"{word} "}
+            delta = {"content": f" {word}" if number else word}
             yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
         yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
         if (body.get("stream_options") or {}).get("include_usage"):

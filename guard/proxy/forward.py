@@ -30,7 +30,9 @@ async def unread(request: Request) -> Response:
     proxy.keys.app(request)
     route = request.url.path
     if route not in proxy.settings.open_routes or not isinstance(proxy.upstream, HttpUpstream):
-        raise NoPolicy(f"{route} is not read by Guard, so it is refused; open it unguarded with open_routes: [{route}]")
+        raise NoPolicy(
+            f"{request.method} {route} is not read by Guard, so it is refused; open it unguarded with open_routes: [{route}]"
+        )
     path = route.removeprefix("/v1/") + (f"?{request.url.query}" if request.url.query else "")
     stack = AsyncExitStack()
     content = b"".join([piece async for piece in request.stream()])

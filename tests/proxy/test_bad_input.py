@@ -137,8 +137,9 @@ def test_a_route_that_guard_does_not_read_is_refused_with_the_setting_that_opens
 
 def test_the_wrong_method_and_unknown_paths_are_told_in_the_same_shape(client):
     caller = client()
-    assert caller.get(URL).status_code == 405
-    assert error_of(caller.get(URL))
+    assert caller.get(URL).status_code == 403
+    assert f"GET {URL} is not read" in error_of(caller.get(URL))["message"]
+    assert caller.get("/nothing").status_code == 404
     assert error_of(caller.get("/nothing"))
 
 

@@ -1,0 +1,90 @@
+"""An OpenAI-compatible provider over HTTP: it repeats the last message, calls a tool when asked to, and misbehaves on request."""
+
+import asyncio
+import json
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+HEAD = {"id": "chatcmpl-1", "created": 1, "model": "m", "system_fingerprint": "fp"}
+
+
+class Provider:
+    """Keeps what it was asked. The last message's text is the answer; a few words make it misbehave."""
+
+    def __init__(self):
+        self.bodies, self.headers = [], []
+        self.hung_up = asyncio.Event()
+        self.streaming = 0
+        self.app = Starlette(
+            routes=[
+                Route("/v1/chat/completions", self.chat, methods=["POST"]),
+                Route("/v1/models", lambda request: JSONResponse({"object": "list", "data": [{"id": "m", "object": "model", "created": 0, "owned_by": "t"}]})),
+                Route("/v1/embeddings", lambda request: JSONResponse({"object": "list", "data": []}), methods=["POST"]),
+            ]
+        )  # fmt: skip
+
+    async def chat(self, request: Request) -> Response:
+        body = await request.json()
+        self.bodies.append(body)
+        self.headers.append(dict(request.headers))
+        content = body["messages"][-1]["content"]
+        said = content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
+        if "advertise" in said:
+            said = "word " * 200 + "Acme is better. " + "word " * 200
+        if "be slow" in said:
+            await asyncio.sleep(30)
+        if "be rate limited" in said:
+            error = {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
+            return JSONResponse({"error": error}, 429, {"retry-after": "7"})
+        if "speak garbage" in said:
+            return Response(b"<html>Bad gateway</html>", 200, media_type="text/html")
+        if "fail as html" in said:
+            return Response(b"<html>Bad gateway</html>", 502, media_type="text/html")
+        call = body.get("tools") and "use the tool" in said
+        if body.get("stream"):
+            pieces = self.endless() if "never stop" in said else self.pieces(said, call, body)
+            return StreamingResponse(pieces, media_type="text/event-stream")
+        message = {"role": "assistant", "content": None if call else said}
+        if call:
+            function = {"name": "find", "arguments": json.dumps({"order": said})}
+            message["tool_calls"] = [{"id": "call_1", "type": "function", "function": function}]
+        finish = "tool_calls" if call else "stop"
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        choices = [{"index": 0, "message": message, "finish_reason": finish}]
+        return JSONResponse({**HEAD, "object": "chat.completion", "choices": choices, "usage": usage, "x_vendor": 1})
+
+    async def pieces(self, said, call, body):
+        yield self.event({"role": "assistant", "content": None if call else ""})
+        if call:
+            arguments = json.dumps({"order": said})
+            first = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "find", "arguments": ""}}
+            yield self.event({"tool_calls": [first]})
+            for start in range(0, len(arguments), 6):
+                part = {"index": 0, "function": {"arguments": arguments[start : start + 6]}}
+                yield self.event({"tool_calls": [part]})
+        for start in range(0, 0 if call else len(said), 6):
+            yield self.event({"content": said[start : start + 6]})
+        if "break off" in said:
+            raise ConnectionResetError
+        yield self.event({}, "tool_calls" if call else "stop")
+        if (body.get("stream_options") or {}).get("include_usage"):
+            usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+            yield f"data: {json.dumps({**HEAD, 'object': 'chat.completion.chunk', 'choices': [], 'usage': usage})}\n\n"
+        yield "data: [DONE]\n\n"
+
+    async def endless(self):
+        self.streaming += 1
+        try:
+            while True:
+                yield self.event({"content": "on and on, "})
+                await asyncio.sleep(0.001)
+        finally:
+            self.streaming -= 1
+
+    @staticmethod
+    def event(delta, finish=None):
+        choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+        return f"data: {json.dumps({**HEAD, 'object': 'chat.completion.chunk', 'choices': choices, 'x_vendor': 1})}\n\n"
