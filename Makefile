@@ -10,6 +10,8 @@ PORT ?= 8787
 JOBS ?= 2
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 ALL := .[providers,models,postgres]
+# Moved by hand: each version comes in several builds, gigabytes apart, and not every place has every one.
+HELD := torch==2.13.0
 
 .PHONY: help run demo test quick check bench lock clean
 
@@ -32,7 +34,7 @@ check: $(VENV)/dev ## Run what else must hold: lint, types, layers, policy cases
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/guard policy test guard/policies/builtin
 	$(BIN)/python -m pytest -q tests/docs tests/test_house.py
 
@@ -41,9 +43,10 @@ bench: $(VENV)/dev ## Measure what Guard costs a request, by part
 
 lock: ## Write constraints.txt anew: the newest versions that the project allows, installed into an empty environment
 	rm -rf $(VENV)-lock && $(MAKE) $(VENV)-lock/made VENV=$(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install -e '$(ALL)' --group dev
+	$(VENV)-lock/bin/python -m pip install -c <(echo '$(HELD)') -e '$(ALL)' --group dev
 	{ sed -n '/^#/p' constraints.txt; \
-	  $(VENV)-lock/bin/python -m pip freeze --exclude-editable | sed 's/+[a-z0-9.]*$$//'; } > constraints.new
+	  $(VENV)-lock/bin/python -m pip freeze --exclude-editable | sed 's/+[a-z0-9.]*$$//' | grep -v '^nvidia-\|^cuda-\|^triton'; \
+	} > constraints.new
 	mv constraints.new constraints.txt && rm -rf $(VENV)-lock
 
 clean: ## Remove what was made: environment, caches, the demo's events

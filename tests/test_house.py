@@ -103,7 +103,9 @@ def test_the_litellm_that_steals_credentials_cannot_be_installed(version):
     declared = [*project["project"]["dependencies"]]
     for group in (*project["project"]["optional-dependencies"].values(), *project["dependency-groups"].values()):
         declared += [line for line in group if isinstance(line, str)]
-    pinned = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line[:1].isalpha()]
+    pinned = [
+        line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line[:1].isalpha()
+    ]
     for lines in (declared, pinned):
         litellm = [requirement for requirement in map(Requirement, lines) if requirement.name == "litellm"]
         assert litellm

@@ -6,18 +6,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-_BLOCK = re.compile(r"(?P<skip><!-- skip: .+ -->\n)?^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(
+    r"(?P<skip>^ *<!-- skip: .+ -->\n)?^(?P<indent> *)```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^(?P=indent)```$",
+    re.M | re.S,
+)
 _FILE = re.compile(r"# (?P<name>[\w./-]+\.\w+)$", re.M)
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced code block. `line` is where its code begins; `skip` says that a comment above it takes it out of the tests."""
+    """A fenced code block. `line` is where its code begins; `skip`: a comment above it takes it out of the tests."""
 
     page: Path
     line: int
@@ -45,7 +49,7 @@ def blocks(page: Path, *languages: str) -> Iterator[Block]:
     text = page.read_text(encoding="utf-8")
     for match in _BLOCK.finditer(text):
         line = text.count("\n", 0, match.start("code")) + 1
-        block = Block(page, line, match["language"], match["code"], match["skip"] is not None)
+        block = Block(page, line, match["language"], dedent(match["code"]), match["skip"] is not None)
         if block.language in languages and not block.skip:
             yield block
 

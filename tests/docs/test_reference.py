@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -16,8 +17,8 @@ from guard.errors import BadRequest, GuardError, UpstreamError
 from guard.metrics import SIDES
 from guard.metrics.registry import BUILT_IN, KINDS, REGISTRY, maker
 from guard.policies import Policy
-from guard.policies.load import BUILT_IN as POLICIES
-from guard.policies.load import policy_files
+from guard.policies.files import BUILT_IN as POLICIES
+from guard.policies.files import policy_files
 from guard.policies.scope import AppliesTo
 from guard.proxy.app import create_app
 from guard.settings import Settings
@@ -91,12 +92,12 @@ def test_every_kind_of_metric_is_documented_with_its_fields(kind):
     assert [field for field in maker(kind).model_fields if f"`{field}`" not in about] == []
 
 
-def commands(command: typer.main.TyperGroup | object, path: str = "guard") -> Iterator[tuple[str, list[str]]]:
+def commands(command: Any, path: str = "guard") -> Iterator[tuple[str, list[str]]]:
     """Every command with its options."""
     for name, child in getattr(command, "commands", {}).items():
         yield from commands(child, f"{path} {name}")
     if not hasattr(command, "commands"):
-        options = [option for parameter in command.params for option in parameter.opts]  # type: ignore[attr-defined]
+        options = [option for parameter in command.params for option in parameter.opts]
         yield path, [option for option in options if option.startswith("--") and option != "--help"]
 
 
@@ -110,7 +111,7 @@ def test_every_command_is_documented_with_its_options(command, options):
 
 
 def test_every_route_is_documented():
-    routes = [route.path for route in create_app(Settings(upstream="demo")).routes if isinstance(route, Route)]
+    routes = [route.path for route in create_app(Settings.model_validate({"upstream": "demo"})).routes if isinstance(route, Route)]
     assert missing(DOCS / "proxy.md", [route.replace(":path", "") for route in routes]) == []
 
 
