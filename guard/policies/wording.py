@@ -87,12 +87,12 @@ def said(
     if kind == "missing":
         return f"'{last}' is missing"
     if kind in ("literal_error", "enum"):
-        return f"'{value}' is no {_name(place)}; {nearest(str(value), _words(context['expected']))}"
+        return f"{_name(place)} cannot be '{value}'; {nearest(str(value), _words(context['expected']))}"
     if kind == "union_tag_invalid":
         tag, tags = context["tag"], _words(context["expected_tags"])
-        return f"'{tag}' is no type of {_name(place)}; {nearest(tag, tags)}"
+        return f"{_name(place)}: type cannot be '{tag}'; {nearest(tag, tags)}"
     if kind == "union_tag_not_found":
-        return f"'{_name(place)}' says no type; {ACTIONS}"
+        return f"{_name(place)}: 'type' is missing; {ACTIONS}"
     if "target_value" in place:
         return "target_value: should be a number, text or a list"
     message = SHOULD[kind].format(**context) if kind in SHOULD else error["msg"].removeprefix("Value error, ")

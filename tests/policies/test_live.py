@@ -20,7 +20,7 @@ def named(*names: str) -> PolicySet:
 
 
 class Scripted:
-    """A source that gives what a test puts into `now`: a set, an error of loading, or `away` where it cannot be asked."""
+    """A source that gives what a test puts into `now`: a set, or an error of loading; `away`: it cannot be asked."""
 
     def __init__(self, now: PolicySet | Exception) -> None:
         self.now = now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -22,15 +23,15 @@ def names(policies: PolicySet) -> list[str]:
     return [policy.name for policy in policies.policies]
 
 
+TICKS = count(1)
+
+
 def touch(file: Path, text: str) -> None:
     """Write a file so that its time differs, however coarse the clock of the file system."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
-    touch.ticks += 1
-    os.utime(file, ns=(touch.ticks * 10**9,) * 2)
-
-
-touch.ticks = 1
+    at = next(TICKS) * 10**9
+    os.utime(file, ns=(at, at))
 
 
 def loaded(source: Source) -> Source:
