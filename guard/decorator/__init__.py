@@ -1,0 +1,5 @@
+"""`@protect`: a policy around a chat handler, whatever its shape."""
+
+from guard.decorator.protect import protect
+
+__all__ = ["protect"]
