@@ -26,9 +26,9 @@ async def chunks(content: AsyncIterable[bytes], limit: int) -> AsyncIterator[dic
     """The JSON objects of a stream, up to `[DONE]` or its end.
 
     Split at newline bytes only: readers that split text at Unicode's line ends cut events apart at U+2028 inside JSON.
-    Raises UpstreamError for an event that is longer than `limit` bytes or holds no JSON object.
+    Raises UpstreamError for an event that is longer than `limit` bytes or holds no JSON object, and where there is none.
     """
-    rest = b""
+    rest, some = b"", False
     async for piece in content:
         lines = (rest + piece).split(b"\n")
         rest = lines.pop()
@@ -39,10 +39,13 @@ async def chunks(content: AsyncIterable[bytes], limit: int) -> AsyncIterator[dic
             if data == b"[DONE]":
                 return
             if data:
+                some = True
                 yield _parsed(data)
     data = _data(rest)
     if data and data != b"[DONE]":
         yield _parsed(data)
+    elif not some:
+        raise UpstreamError("the provider's answer is no stream of events")
 
 
 def _data(line: bytes) -> bytes:

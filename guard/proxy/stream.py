@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
@@ -153,6 +154,11 @@ class Stream:
             chunks.append(self._waiting.popleft().chunk)
         return chunks
 
+    def abandon(self) -> None:
+        """Record what was shown of an answer that its caller did not wait for."""
+        for reader in self._texts.values():
+            reader.abandon()
+
     def overridden(self, reply: str) -> list[chat.Body]:
         """The chunks that end the answer with `reply` in every choice that is still open."""
         model = self.exchange.labels.get("model", "")
@@ -186,6 +192,9 @@ async def guarded(
                 break
     except UpstreamError as error:
         broken = error
+    except (GeneratorExit, asyncio.CancelledError):
+        stream.abandon()
+        raise
     ending = ending or await stream.finish()
     for leaving in stream.leaving() if ending is None else stream.overridden(ending.reply or ""):
         yield leaving

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
+import aiohttp
 import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
@@ -117,7 +118,7 @@ class HttpUpstream:
                 if response.status_code >= 300 and not raw:
                     await self._refuse(response)
                 yield response
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, aiohttp.ClientError) as error:  # the transport lets some of aiohttp's own through
             # The transport calls every lost connection a time-out; only its cause tells which it was.
             if isinstance(error, httpx.TimeoutException) and isinstance(error.__cause__, TimeoutError):
                 raise UpstreamTimeout("the provider did not answer in time; try again, or raise read_timeout") from None

@@ -84,6 +84,12 @@ class HoldBack:
             await self._read_rest()
         return self.edited(before, self.released_to)
 
+    def abandon(self) -> None:
+        """Record what was decided on the part that was read and let go, when nobody is left to take the rest."""
+        if self.ended is None and self.stage.probes and self.released_to:
+            turn = self._turn_of(0, self._read_to)
+            self.ended = self.exchange.conclude(self.stage, turn, self._findings.whole(), perf_counter() - self._spent)
+
     async def _read(self) -> None:
         """Read the windows that are full."""
         if not self.stage.probes:

@@ -16,8 +16,7 @@ class Provider:
 
     def __init__(self):
         self.bodies, self.headers = [], []
-        self.hung_up = asyncio.Event()
-        self.streaming = 0
+        self.streaming = self.abandoned = 0
         self.app = Starlette(
             routes=[
                 Route("/v1/chat/completions", self.chat, methods=["POST"]),
@@ -35,7 +34,7 @@ class Provider:
         if "advertise" in said:
             said = "word " * 200 + "Acme is better. " + "word " * 200
         if "be slow" in said:
-            await asyncio.sleep(30)
+            await self.dawdle(request)
         if "be rate limited" in said:
             error = {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
             return JSONResponse({"error": error}, 429, {"retry-after": "7"})
@@ -74,6 +73,14 @@ class Provider:
             usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
             yield f"data: {json.dumps({**HEAD, 'object': 'chat.completion.chunk', 'choices': [], 'usage': usage})}\n\n"
         yield "data: [DONE]\n\n"
+
+    async def dawdle(self, request):
+        """Wait half a minute, or until the caller has gone."""
+        for _ in range(600):
+            if await request.is_disconnected():
+                self.abandoned += 1
+                return
+            await asyncio.sleep(0.05)
 
     async def endless(self):
         self.streaming += 1
