@@ -114,6 +114,11 @@ class Call:
                 self._stop(text)
         return self._leaving() if self.blocked is None else [self.instead(self._last)]
 
+    def abandon(self) -> None:
+        """Record what went out of a stream whose rest nobody waits for."""
+        for text in self._texts.values():
+            text.abandon()
+
     def instead(self, like: Any = None) -> Any:
         """What the caller gets instead of what was blocked; `like` is what it gave. Raises Blocked if told to."""
         assert self.blocked is not None

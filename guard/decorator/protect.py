@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
 from functools import wraps
@@ -100,6 +101,9 @@ def _face(handler: Callable[..., Any], begin: Callable[[tuple[Any, ...], dict[st
                 for leaving in await call.finish():
                     yield leaving
                 raise
+            except (GeneratorExit, CancelledError):
+                call.abandon()
+                raise
         for leaving in await call.finish():
             yield leaving
 
@@ -116,6 +120,9 @@ def _face(handler: Callable[..., Any], begin: Callable[[tuple[Any, ...], dict[st
                         break
             except Exception:
                 yield from run(call.finish())
+                raise
+            except GeneratorExit:
+                call.abandon()
                 raise
         yield from run(call.finish())
 
