@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guard.errors import MetricError
+from guard.metrics.fingerprint import fingerprint
 from guard.metrics.tokens import Tokens, Window
 
 #: Where exporters put the graph, in the order tried.
@@ -93,7 +94,7 @@ class Source:
             files |= {path for path in self.folder.iterdir() if path.is_file()}
         stats = ((path, path.stat()) for path in sorted(files))
         parts = [f"{path.name} {_digest(path, stat.st_size, stat.st_mtime_ns)}" for path, stat in stats]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        return fingerprint(*parts)
 
     def config(self) -> Config | None:
         """What the checkpoint says of itself; None while it is not on this machine. Raises MetricError."""

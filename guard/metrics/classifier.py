@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from pydantic import Field, model_validator
 from guard.errors import MetricError
 from guard.metrics.answers import Answers
 from guard.metrics.checkpoint import Config, Model, Source, find
+from guard.metrics.fingerprint import fingerprint
 from guard.metrics.metric import Cost, Kind, Maker, Metric, each_passage
 from guard.metrics.score import Failure, Measurement, Score, Span, found
 from guard.metrics.tokens import Window
@@ -63,12 +63,12 @@ class Classifier(Maker):
         config = source.config()
         answers = None if config is None else self.answers(config)
         reader = Reader(self, source)
-        settings = f"{ALGORITHM} {source.version} {self.model_dump_json(exclude={'device', 'threads'})}"
+        settings = self.model_dump_json(exclude={"device", "threads"})
         return Metric(
             name=name,
             measure=reader.measure,
             kind=self.gives,
-            version=hashlib.sha256(settings.encode()).hexdigest()[:16],
+            version=fingerprint(str(ALGORITHM), source.version, settings),
             cost=Cost.MODEL,
             labels=None if answers is None else frozenset(answers.names),
             windowed=self.gives != "label",

@@ -33,8 +33,10 @@ class OnnxModel:
     @classmethod
     def load(cls, graph: Path, folder: Path, threads: int = 1) -> OnnxModel:
         """The graph, with the tokenizer and the config of `folder`. Raises MetricError where they cannot be used."""
-        import onnxruntime
-
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MetricError(f"{graph} needs onnxruntime ({error}); pip install 'stageguard[onnx]'") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -35,8 +35,10 @@ class Tokens:
 
     def __init__(self, serialised: str) -> None:
         """`serialised` is the content of a `tokenizer.json`. Raises MetricError where it is none."""
-        from tokenizers import Tokenizer
-
+        try:
+            from tokenizers import Tokenizer
+        except ImportError as error:
+            raise MetricError(f"classifiers need tokenizers ({error}); pip install 'stageguard[onnx]'") from error
         try:
             self._tokenizer = Tokenizer.from_str(json.dumps(_guarded(json.loads(serialised))))
         except Exception as error:

@@ -6,7 +6,7 @@ import gc
 import json
 import os
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -128,6 +128,7 @@ def test_a_model_is_loaded_once_for_everybody_and_freed_after(folder: Path, monk
 
     def load(source: Source, device: str, threads: int) -> Any:
         loads.append(source)
+        Event().wait(0.05)  # long enough for the others to come
         return Loaded()
 
     monkeypatch.setattr(Source, "_load", load)
