@@ -113,6 +113,11 @@ def _first_line(error: Exception) -> str:
     return str(getattr(error, "message", error)).strip().partition("\n")[0][:500]
 
 
+def load() -> None:
+    """Import litellm now, which takes seconds, rather than with the first request. Raises UpstreamError without it."""
+    _litellm()
+
+
 @cache
 def _litellm() -> Any:
     for name, value in QUIET.items():

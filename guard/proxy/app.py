@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from guard.guard import Guard
 from guard.notify import Notifier
 from guard.policies.live import LivePolicies
 from guard.policies.source import source_of
+from guard.providers import load
 from guard.proxy.any_provider import AnyProvider
 from guard.proxy.auth import AppKeys
 from guard.proxy.body import Json, error_body, error_response
@@ -77,7 +79,7 @@ async def _lifespan(settings: Settings, upstream: Upstream | None, app: Starlett
             project=settings.project,
         )
         if upstream is None:
-            upstream = upstream_of(settings)
+            upstream = await asyncio.to_thread(upstream_of, settings)
             stack.push_async_callback(upstream.aclose)
         keys = AppKeys.of(settings.apps)
         app.state.proxy = Proxy(guard, upstream, keys, settings, policies, buffer)
@@ -106,6 +108,7 @@ def upstream_of(settings: Settings) -> Upstream:
         return DemoUpstream()
     kind, _, provider = settings.upstream.partition("/")
     if kind == "litellm":
+        load()
         return AnyProvider(provider, key=key, timeout=settings.read_timeout)
     return HttpUpstream.at(
         settings.upstream,
