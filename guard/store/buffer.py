@@ -27,9 +27,9 @@ class Buffer:
     """A bounded buffer of events on their way to `store`. Start and close it on one event loop; add from any thread.
 
     Every `interval` seconds, or as soon as `batch` events wait, they are made and appended to a file in `folder`, and
-    from there they go to the store. While it is down they stay in the file, up to `spool_bytes`; it is tried again after
-    half a second, then ever later, up to 30 s. At most `capacity` events wait in memory. Nothing is lost silently:
-    `stats` counts what is. Events older than `keep_days` are removed from the store; 0 keeps them all.
+    from there they go to the store. While it is down they stay in the file, up to `spool_bytes`; it is tried again
+    after half a second, then ever later, up to 30 s. At most `capacity` events wait in memory. Nothing is lost
+    silently: `stats` counts what is. Events older than `keep_days` are removed from the store; 0 keeps them all.
     """
 
     def __init__(
@@ -58,9 +58,10 @@ class Buffer:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def add(self, make: Make, characters: int = 0) -> bool:
-        """Take what makes an event, such as `partial(Event.of, decision, turn, …)`; it is called in the writer's thread.
+        """Take what makes an event, such as `partial(Event.of, decision, turn, …)`; the writer's thread calls it.
 
-        Never waits. `characters` is how much text it holds on to. False, and counted, where the buffer is full or closed.
+        Never waits. `characters` is how much text it holds on to. False, and counted, where the buffer is full or
+        closed.
         """
         with self._lock:
             full = len(self._waiting) >= self._capacity or self._characters + characters > CAPACITY_CHARACTERS
@@ -77,7 +78,7 @@ class Buffer:
         return True
 
     async def start(self) -> Self:
-        """Take up what dead processes left in the folder, and begin to write. Raises StoreError where it cannot be used."""
+        """Take up what dead processes left in the folder, and begin. Raises StoreError where it cannot be used."""
         self._loop = asyncio.get_running_loop()
         self._hurry, self._saved = asyncio.Event(), asyncio.Event()
         self._saving, self._delivering = asyncio.Lock(), asyncio.Lock()

@@ -128,7 +128,7 @@ def _light(text: str) -> list[Mark]:
     pattern, masks = _patterns()
     marks = []
     for match in pattern.finditer(text):
-        label, needs = masks[match.lastindex - 1]
+        label, needs = masks[(match.lastindex or 0) - 1]
         if label and (needs is None or needs.search(match.group())):
             marks.append(Mark(match.start(), match.end(), label))
     return marks

@@ -1,4 +1,4 @@
-"""Events on disk, on their way to the store: what a killed process leaves behind, and what waits while the store is down.
+"""Events on disk, on their way to the store: what a killed process leaves, and what waits while the store is down.
 
 A line holds the CRC-32 of an event's JSON in eight hexadecimal digits, a space, the JSON and a newline. Each process
 writes files of its own and holds a lock on them (flock, which the kernel lets go of when the process dies), so a file
@@ -31,7 +31,7 @@ BATCH_BYTES = 8_000_000
 
 
 class Batch(NamedTuple):
-    """Events of a spool, how many lines among them were torn (cut short or damaged), and from where to where they go."""
+    """Events of a spool, how many lines among them were torn (cut short or damaged), and where they begin and end."""
 
     events: list[Event]
     torn: int

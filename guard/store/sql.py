@@ -9,10 +9,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger, Column, ColumnElement, Float, Index, Integer, MetaData, Select, Table, Text,
-    and_, delete, func, insert, make_url, select, true,
-)  # fmt: skip
+import sqlalchemy as sa
 from sqlalchemy import event as hooks
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -20,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from guard.errors import StoreError
 from guard.store.event import Event
-from guard.store.filter import COLUMNS, Filter, column
+from guard.store.filter import Filter
 from guard.store.ids import first_id
 from guard.store.store import EVERYTHING, Arrived
+from guard.store.tables import SCHEMA, TABLES, row, schema, where
+from guard.store.tables import events as table
 
-SCHEMA = 1
 #: Seconds that a writer waits for another process's write.
 BUSY = 10
 #: Rows that one transaction of a pruning removes, so that writers need not wait long.
@@ -32,26 +30,7 @@ PRUNED_AT_ONCE = 5_000
 #: Writers take turns, so that events become visible in the order of their places, and tables are made once.
 _TURN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7162318)"}
 
-#: Compared byte by byte everywhere: ids sort by time, and a beginning is a range.
-_BYTES = Text().with_variant(Text(collation="C"), "postgresql")
-_meta = MetaData()
-_schema = Table("guard_schema", _meta, Column("one", Integer, primary_key=True), Column("version", Integer, nullable=False))
-_events = Table(
-    "guard_events",
-    _meta,
-    # The order of arrival. Never used twice, so that nobody who reads on from a place misses an event.
-    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("id", _BYTES, nullable=False, unique=True),
-    Column("request", _BYTES, nullable=False),
-    Column("at", Float, nullable=False),
-    *(Column(name, Text) for name in COLUMNS),
-    Column("document", Text, nullable=False),
-    Index("guard_events_request", "request"),
-    Index("guard_events_status", "status", "id"),
-    sqlite_autoincrement=True,
-    implicit_returning=False,
-)
-_c = _events.c
+_c = table.c
 
 
 class SqlStore:
@@ -63,13 +42,15 @@ class SqlStore:
         self._name = name
         self._broken = (SQLAlchemyError, OSError, *broken)
         dialect = sqlite if engine.dialect.name == "sqlite" else postgresql
-        self._add = dialect.insert(_events).on_conflict_do_nothing(index_elements=["id"])
+        self._add = dialect.insert(table).on_conflict_do_nothing(index_elements=["id"])
 
     @classmethod
     async def sqlite(cls, file: Path) -> SqlStore:
         """The store in a file, made where there is none. Raises StoreError."""
         engine = create_async_engine(f"sqlite+aiosqlite:///{file}", connect_args={"timeout": BUSY})
-        hooks.listen(engine.sync_engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=NORMAL"))
+        hooks.listen(
+            engine.sync_engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=NORMAL")
+        )
         store = cls(engine, f"file {file}", (sqlite3.Error,))
         with store._telling():
             await asyncio.to_thread(_write_ahead, file)
@@ -95,37 +76,37 @@ class SqlStore:
         """Add events, all or none; ids that are there already are left as they are."""
         if not events:
             return
-        rows = [_row(event) for event in events]
+        rows = [row(event) for event in events]
         async with self._writing() as connection:
             await connection.execute(self._add, rows)
 
     async def get(self, identifier: str) -> Event | None:
         """The event with that id."""
-        found = await self._events(select(_c.document).where(_c.id == identifier))
+        found = await self._events(sa.select(_c.document).where(_c.id == identifier))
         return found[0] if found else None
 
     async def of_request(self, request: str) -> list[Event]:
         """The events of one request, the oldest first."""
-        return await self._events(select(_c.document).where(_c.request == request).order_by(_c.id))
+        return await self._events(sa.select(_c.document).where(_c.request == request).order_by(_c.id))
 
     async def find(self, beginning: str, limit: int = 10) -> list[Event]:
         """Events whose id or request begins so, the oldest first."""
         begins = [(name >= beginning) & (name < beginning + "\U0010ffff") for name in (_c.id, _c.request)]
-        return await self._events(select(_c.document).where(begins[0] | begins[1]).order_by(_c.id).limit(limit))
+        return await self._events(sa.select(_c.document).where(begins[0] | begins[1]).order_by(_c.id).limit(limit))
 
     async def newest(self, wanted: Filter = EVERYTHING, *, limit: int = 100, before: str | None = None) -> list[Event]:
         """The newest events, the newest first."""
-        query = select(_c.document).where(_where(wanted)).order_by(_c.id.desc()).limit(limit)
+        query = sa.select(_c.document).where(where(wanted)).order_by(_c.id.desc()).limit(limit)
         return await self._events(query if before is None else query.where(_c.id < before))
 
     async def count(self, wanted: Filter = EVERYTHING) -> int:
         """How many events there are."""
-        return await self._scalar(select(func.count()).select_from(_events).where(_where(wanted)))
+        return await self._scalar(sa.select(sa.func.count()).select_from(table).where(where(wanted)))
 
     async def tail(self, after: int, wanted: Filter = EVERYTHING, *, limit: int = 1000) -> Arrived:
         """Events that arrived after a place."""
         end = await self.place()
-        query = select(_c.place, _c.document).where(_c.place > after, _c.place <= end, _where(wanted))
+        query = sa.select(_c.place, _c.document).where(_c.place > after, _c.place <= end, where(wanted))
         async with self._reading() as connection:
             rows = (await connection.execute(query.order_by(_c.place).limit(limit))).all()
         last = rows[-1].place if len(rows) == limit else max(after, end)
@@ -133,7 +114,7 @@ class SqlStore:
 
     async def place(self) -> int:
         """The place of the newest arrival; 0 before the first."""
-        return await self._scalar(select(func.coalesce(func.max(_c.place), 0)))
+        return await self._scalar(sa.select(sa.func.coalesce(sa.func.max(_c.place), 0)))
 
     async def prune(self, *, before: float | None = None, keep: int | None = None) -> int:
         """Remove old events, some thousands at a time. Returns how many."""
@@ -141,7 +122,7 @@ class SqlStore:
         if before is not None:
             removed += await self._remove(_c.id < first_id(before))
         if keep is not None:
-            newest_surplus = select(_c.id).order_by(_c.id.desc()).offset(keep).limit(1)
+            newest_surplus = sa.select(_c.id).order_by(_c.id.desc()).offset(keep).limit(1)
             last = await self._scalar(newest_surplus)
             removed += 0 if last is None else await self._remove(_c.id <= last)
         return removed
@@ -150,12 +131,12 @@ class SqlStore:
         """Close the connections."""
         await self._engine.dispose()
 
-    async def _remove(self, which: ColumnElement[bool]) -> int:
-        some = select(_c.place).where(which).limit(PRUNED_AT_ONCE).scalar_subquery()
+    async def _remove(self, which: sa.ColumnElement[bool]) -> int:
+        some = sa.select(_c.place).where(which).limit(PRUNED_AT_ONCE).scalar_subquery()
         removed = 0
         while True:
             async with self._writing() as connection:
-                gone = (await connection.execute(delete(_events).where(_c.place.in_(some)))).rowcount
+                gone = (await connection.execute(sa.delete(table).where(_c.place.in_(some)))).rowcount
             removed += gone
             if gone < PRUNED_AT_ONCE:
                 return removed
@@ -164,25 +145,25 @@ class SqlStore:
         """This store with its tables in place, whoever makes them first."""
         try:
             async with self._writing() as connection:
-                await connection.run_sync(_meta.create_all)
-                version = (await connection.execute(select(_schema.c.version))).scalar()
+                await connection.run_sync(TABLES.create_all)
+                version = (await connection.execute(sa.select(schema.c.version))).scalar()
                 if version is None:
-                    await connection.execute(insert(_schema).values(one=1, version=SCHEMA))
+                    await connection.execute(sa.insert(schema).values(one=1, version=SCHEMA))
             if version is not None and version > SCHEMA:
                 raise StoreError(
-                    f"the events in {self._name} were written by a newer Guard (schema {version}, this one reads {SCHEMA}); "
-                    "upgrade stageguard, or name another store"
+                    f"the events' {self._name} was written by a newer Guard "
+                    f"(schema {version}, this one reads {SCHEMA}); upgrade stageguard, or name another store"
                 )
         except StoreError:
             await self.close()
             raise
         return self
 
-    async def _events(self, query: Select[Any]) -> list[Event]:
+    async def _events(self, query: sa.Select[Any]) -> list[Event]:
         async with self._reading() as connection:
             return [Event.from_json(document) for document in (await connection.execute(query)).scalars()]
 
-    async def _scalar(self, query: Select[Any]) -> Any:
+    async def _scalar(self, query: sa.Select[Any]) -> Any:
         async with self._reading() as connection:
             return (await connection.execute(query)).scalar()
 
@@ -218,24 +199,9 @@ def _write_ahead(file: Path) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
 
 
-def _where(wanted: Filter) -> ColumnElement[bool]:
-    conditions = [_c[name] == value for name, value in wanted.equal().items()]
-    if wanted.since is not None:
-        conditions.append(_c.id >= first_id(wanted.since))
-    if wanted.until is not None:
-        conditions.append(_c.id < first_id(wanted.until))
-    return and_(true(), *conditions)
-
-
-def _row(event: Event) -> dict[str, Any]:
-    row: dict[str, Any] = {name: column(event, name) for name in COLUMNS}
-    row |= {"id": event.id, "request": event.request, "at": event.at, "document": event.to_json().decode()}
-    return row
-
-
 def _nameable(url: str) -> str:
     """The URL without its password, for errors. Raises StoreError where it is none."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        return sa.make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
         raise StoreError("the store's URL cannot be read; write postgresql://USER:PASSWORD@HOST:PORT/NAME") from None

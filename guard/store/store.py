@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -67,7 +68,8 @@ class Store(Protocol):
 async def open_store(url: str, *, create: bool = True) -> Store:
     """The store at a URL: `sqlite:///guard.db` or a plain path, `postgresql://user:password@host/name`, or `memory`.
 
-    Without `create` a store that is not there yet is an error. Raises StoreError. Use a store on the loop it was opened on.
+    Without `create` a file that is not there yet is an error. Raises StoreError. A store belongs to the loop that it
+    was opened on.
     """
     if url == "memory":
         from guard.store.memory import MemoryStore
@@ -94,11 +96,15 @@ def sqlite_file(url: str) -> Path | None:
     if scheme in ("postgresql", "postgres"):
         return None
     raise StoreError(
-        f"no store at '{scheme}://…'; write sqlite:///FILE, a file's path, postgresql://USER:PASSWORD@HOST/NAME, or memory"
+        f"no store at '{scheme}://…'; "
+        "write sqlite:///FILE, a file's path, postgresql://USER:PASSWORD@HOST/NAME, or memory"
     )
 
 
 def spool_folder(url: str) -> Path:
-    """Where events on their way to this store wait: beside its file, else under the working directory."""
+    """Where events on their way to this store wait: beside its file, else under the working directory, one a store."""
     file = None if url == "memory" else sqlite_file(url)
-    return Path("guard.spool") if file is None else file.with_name(file.name + ".spool")
+    if file is not None:
+        return file.with_name(file.name + ".spool")
+    # What waits for one store must not be taken up for another.
+    return Path("guard.spool") / hashlib.sha256(url.encode()).hexdigest()[:12]

@@ -43,8 +43,8 @@ class Stats:
 
     `accepted` entered the buffer. Of these, `written` are in the store, `spooled` are on disk on their way there,
     `failed` could not be made into events, `lost` did not fit into the spool, and the rest waits in memory. `refused`
-    did not enter, as the buffer was full or closed. `recovered` came from spools of dead processes and are in the store;
-    `torn` lines of spools held no whole event: the end of a process cut them short, or the file was damaged.
+    did not enter, as the buffer was full or closed. `recovered` came from spools of dead processes and are in the
+    store; `torn` lines of spools held no whole event: the end of a process cut them short, or the file was damaged.
     """
 
     accepted: int = 0
@@ -63,8 +63,10 @@ class Stats:
 
 
 class Writer:
-    """Spools events and delivers them. `save` and `deliver` do not wait for each other, so that a slow store keeps nothing
-    from the disk; each is called by one task at a time. File work and the making of events happen in a thread of its own.
+    """Spools events and delivers them, each by one task at a time.
+
+    `save` and `deliver` do not wait for each other, so that a slow store keeps nothing from the disk. Files are handled
+    and events are made in a thread of its own.
     """
 
     def __init__(

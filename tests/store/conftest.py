@@ -45,14 +45,17 @@ TEXT = "I am Ada Lovelace, write to ada@example.org please"
 MEASURED: dict[Probe, Measurement] = {
     Probe("prompt_injection", "input"): Score(0.12, millis=3.25, model="ngrams"),
     Probe("pii", "input"): Score(
-        ("name", "email"), ("name", "email"), (Span(5, 17, "name", 0.85), Span(28, 43, "email")), "Ada Lovelace is a name"
+        ("name", "email"),
+        ("name", "email"),
+        (Span(5, 17, "name", 0.85), Span(28, 43, "email")),
+        "Ada Lovelace is a name",
     ),
     Probe("words", "input"): Score(8.0),
 }
 
 
 def make(**given: Any) -> Callable[..., Event]:
-    """What makes an event of STAGE's decision; `stage`, `measured`, `text` and `turn` say of what, the rest is its fields."""
+    """What makes an event of STAGE's decision; `stage`, `measured`, `text`, `turn` say of what, the rest is fields."""
     stage = given.pop("stage", STAGE)
     decision = decide(stage, given.pop("measured", MEASURED))
     text = given.pop("text", TEXT)
@@ -64,9 +67,7 @@ def make(**given: Any) -> Callable[..., Event]:
 @pytest.fixture
 def events() -> SimpleNamespace:
     """`events.make(...)` is what is handed to a buffer, `events.event(...)` the event it makes."""
-    return SimpleNamespace(
-        make=make, event=lambda **given: make(**given)(), stage=STAGE, measured=MEASURED, text=TEXT
-    )
+    return SimpleNamespace(make=make, event=lambda **given: make(**given)(), stage=STAGE, measured=MEASURED, text=TEXT)
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +83,9 @@ def postgres() -> Iterator[str]:
     as_user: dict[str, Any] = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
     data, port = folder / "data", _free_port()
     subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "guard", "-A", "trust", "-E", "UTF8", "--no-sync"], check=True, **as_user
+        [programs / "initdb", "-D", data, "-U", "guard", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True,
+        **as_user,
     )
     options = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
     server = subprocess.Popen([programs / "postgres", "-D", data, "-p", str(port), *options], **as_user)

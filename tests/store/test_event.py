@@ -14,13 +14,15 @@ from guard.metrics import SIDES, Failure, Probe, Score, Span, Turn
 from guard.metrics.turn import Message
 from guard.stages import Stage, Status, decide
 from guard.store import Event, Masker, new_id, time_of
-from guard.store.event import SPAN_LIMIT
+from guard.store.recorded import SPAN_LIMIT
 
 texts = st.text(st.characters(exclude_categories=[]), max_size=12)
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 labels = st.lists(words, max_size=3, unique=True).map(tuple)
 millis = st.floats(0, 1e6)
-spans = st.lists(st.builds(Span, st.integers(0, 9), st.integers(0, 9), texts, st.floats(0, 1), st.integers(0, 2)), max_size=3)
+spans = st.lists(
+    st.builds(Span, st.integers(0, 9), st.integers(0, 9), texts, st.floats(0, 1), st.integers(0, 2)), max_size=3
+)
 values = st.one_of(st.floats(allow_nan=False, allow_infinity=False), words, labels)
 by_label = st.dictionaries(words, st.floats(0, 1), max_size=2)
 scores = st.builds(Score, values, st.none() | labels, spans.map(tuple), texts, millis, texts, by_label)
@@ -42,7 +44,9 @@ def stages(draw) -> Stage:
             {"metric": probe.metric, "of": probe.of, "operator": operator, "target_value": target}
             for probe, (operator, target) in draw(st.lists(st.tuples(probes, rules), min_size=1, max_size=3))
         ]
-        action = draw(st.sampled_from([{"type": "passthrough"}, {"type": "override", "choices": ["no"]}, {"type": "redact"}]))
+        action = draw(
+            st.sampled_from([{"type": "passthrough"}, {"type": "override", "choices": ["no"]}, {"type": "redact"}])
+        )
         mode = draw(st.sampled_from(["enforce", "observe"]))
         rulesets.append({"name": f"r{number}", "rules": written, "action": action, "mode": mode})
     on_failure = draw(st.sampled_from(["block", "allow"]))
@@ -72,7 +76,11 @@ def test_measurements_come_back_as_they_were(events):
         Probe("tone", "input"): Score("calm", by_label={"calm": 0.75, "angry": 0.25}),
     }
     event = events.event(measured=measured)
-    masked = {Probe("pii", "input"): Score(("name", "email"), ("name", "email"), measured[Probe("pii", "input")].spans, "[NAME] is a name")}
+    masked = {
+        Probe("pii", "input"): Score(
+            ("name", "email"), ("name", "email"), measured[Probe("pii", "input")].spans, "[NAME] is a name"
+        )
+    }
     assert Event.from_json(event.to_json()).measurements() == measured | masked
 
 
@@ -97,7 +105,10 @@ def test_an_event_says_what_was_decided_on_what_and_why(events):
                 "mode": "enforce",
                 "status": "not_triggered",
                 "rules": [
-                    {"metric": "prompt_injection", "of": "input", "operator": "gte", "target_value": 0.9, "status": "not_triggered"}
+                    {
+                        "metric": "prompt_injection", "of": "input", "operator": "gte", "target_value": 0.9,
+                        "status": "not_triggered",
+                    }
                 ],
             },
             {
@@ -105,14 +116,19 @@ def test_an_event_says_what_was_decided_on_what_and_why(events):
                 "mode": "enforce",
                 "status": "triggered",
                 "rules": [
-                    {"metric": "pii", "of": "input", "operator": "any", "target_value": ["email", "name"], "status": "triggered"}
+                    {
+                        "metric": "pii", "of": "input", "operator": "any", "target_value": ["email", "name"],
+                        "status": "triggered",
+                    }
                 ],
             },
             {
                 "name": "long",
                 "mode": "observe",
                 "status": "triggered",
-                "rules": [{"metric": "words", "of": "input", "operator": "gt", "target_value": 5, "status": "triggered"}],
+                "rules": [
+                    {"metric": "words", "of": "input", "operator": "gt", "target_value": 5, "status": "triggered"}
+                ],
             },
         ],
         "measured": [
@@ -170,7 +186,11 @@ def test_a_number_that_json_cannot_hold_comes_back_as_a_failure_not_as_nothing(e
     again = Event.from_json(event.to_json()).measurements()[Probe("words", "input")]
     assert isinstance(again, Failure)
     stage = Stage.model_validate(
-        {"name": "s", "kind": "input", "rulesets": [{"name": "r", "rules": [{"metric": "words", "operator": "gt", "target_value": 1}]}]}
+        {
+            "name": "s",
+            "kind": "input",
+            "rulesets": [{"name": "r", "rules": [{"metric": "words", "operator": "gt", "target_value": 1}]}],
+        }
     )
     assert decide(stage, event.measurements()).status == Status.FAILED
 
@@ -178,7 +198,9 @@ def test_a_number_that_json_cannot_hold_comes_back_as_a_failure_not_as_nothing(e
 def test_spans_beyond_the_limit_are_counted_and_still_masked(events):
     text = "Ada " * (SPAN_LIMIT + 20)
     found = tuple(Span(at * 4, at * 4 + 3, "name") for at in range(SPAN_LIMIT + 20))
-    event = events.event(text=text, measured=events.measured | {Probe("pii", "input"): Score(("name",), ("name",), found)})
+    event = events.event(
+        text=text, measured=events.measured | {Probe("pii", "input"): Score(("name",), ("name",), found)}
+    )
     entry = next(entry for entry in event.measured if entry["metric"] == "pii")
     assert len(entry["spans"]) == SPAN_LIMIT
     assert entry["spans_more"] == 20

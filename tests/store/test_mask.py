@@ -81,13 +81,21 @@ def test_an_e_mail_address_never_survives(before, address, after):
     assert address not in masked(f"{before} {address} {after}")
 
 
-@given(prose, st.lists(st.sampled_from("0123456789"), min_size=7, max_size=20), st.sampled_from(["", " ", "-", "."]), prose)
+@given(
+    prose, st.lists(st.sampled_from("0123456789"), min_size=7, max_size=20), st.sampled_from(["", " ", "-", "."]), prose
+)
 def test_a_long_number_never_survives_but_as_a_date(before, digits, separator, after):
     number = separator.join(digits)
     assert number not in masked(f"{before} {number} {after}")
 
 
-@given(anything, st.lists(st.tuples(st.integers(-5, 70), st.integers(-5, 70), st.sampled_from(["a", "name"]), st.integers(0, 2)), max_size=5))
+@given(
+    anything,
+    st.lists(
+        st.tuples(st.integers(-5, 70), st.integers(-5, 70), st.sampled_from(["a", "name"]), st.integers(0, 2)),
+        max_size=5,
+    ),
+)
 def test_any_spans_over_any_text_leave_nothing_that_they_cover_and_keep_what_they_do_not(text, marks):
     spans = [Span(start, end, label, passage=passage) for start, end, label, passage in marks]
     stored = Masker("masked", limit=1_000).passages([text], spans)
@@ -158,4 +166,6 @@ def test_a_long_note_is_cut():
 
 
 def test_full_keeps_the_text_and_still_bounds_it():
-    assert Masker("full", limit=5).passages(["ada@example.org"], [Span(0, 3, "name")]) == ["ada@e[… 10 characters more]"]
+    assert Masker("full", limit=5).passages(["ada@example.org"], [Span(0, 3, "name")]) == [
+        "ada@e[… 10 characters more]"
+    ]

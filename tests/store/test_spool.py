@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from guard.errors import StoreError
-from guard.store import Buffer, open_store
+from guard.store import open_store
 from guard.store.spool import Spool
 
 

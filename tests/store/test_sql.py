@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,16 +45,16 @@ async def test_the_newest_come_first_and_pages_join_without_gap_or_overlap(store
 
 
 async def test_every_field_of_a_filter_is_heeded(store: Store, events):
-    wanted = {
+    wanted: dict[str, Any] = {
         "project": "p", "app": "a", "policy": "po", "revision": "r9", "stage": "front", "kind": "input",
         "status": "triggered", "ruleset": "hide personal data", "action": "redact", "user": "u1", "session": "s1",
     }  # fmt: skip
     event = events.event(project="p", app="a", policy="po", revision="r9", id=new_id(2_000.0))
     await store.write([event])
     assert await store.newest(Filter(**wanted)) == [event]
-    for name in wanted:
-        assert await store.newest(Filter(**{name: "another"})) == [], name
-        assert await store.count(Filter(**{name: wanted[name]})) == 1, name
+    for name, value in wanted.items():
+        assert await store.newest(replace(Filter(), **{name: "another"})) == [], name
+        assert await store.count(replace(Filter(), **{name: value})) == 1, name
 
 
 async def test_since_is_inclusive_and_until_exclusive(store: Store, events):
@@ -127,6 +129,7 @@ async def test_text_that_no_database_takes_is_stored(store: Store, events):
     event = events.event(text=odd, measured=found_nothing, request=odd * 1000, app=odd, policy=odd)
     await store.write([event])
     back = await store.get(event.id)
+    assert back is not None
     assert back == event
     assert back.text["input"] == ["a\ufffdb\ufffdc😀"]
 
@@ -176,14 +179,14 @@ async def test_processes_that_start_at_once_all_open_the_same_new_file(tmp_path:
 async def test_a_newer_schema_is_refused_with_the_way_out(url: str, monkeypatch):
     await (await open_store(url)).close()
     monkeypatch.setattr("guard.store.sql.SCHEMA", 0)
-    with pytest.raises(StoreError, match="newer Guard .*upgrade stageguard"):
+    with pytest.raises(StoreError, match=r"newer Guard .*upgrade stageguard"):
         await open_store(url)
 
 
 async def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path):
     file = tmp_path / "notes.txt"
     file.write_text("not a database " * 100)
-    with pytest.raises(StoreError, match="notes.txt does not work: file is not a database"):
+    with pytest.raises(StoreError, match=r"notes\.txt does not work: file is not a database"):
         await open_store(str(file))
 
 
