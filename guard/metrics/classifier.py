@@ -22,6 +22,9 @@ from guard.metrics.turn import Side, Turn
 
 #: Goes into every version: raise it when the same model and settings could give another score.
 ALGORITHM = 1
+#: No prose has so many characters a token. What has more than fit all windows is refused before it is cut into tokens,
+#: which takes a second or more for each megabyte.
+CHARACTERS = 16
 
 
 class Classifier(Maker):
@@ -123,13 +126,16 @@ class Reader:
     def measure(self, turn: Turn, side: Side) -> Measurement:
         """A failure where the side takes more than `max_windows`: it is never read in part."""
         left = self.settings.max_windows
+        window, _ = self.settings.sizes(self.model.config)
+        if sum(map(len, turn.passages(side))) > left * window * CHARACTERS:
+            return Failure(self._too_long)
 
         def read(text: str) -> Score:
             nonlocal left
             windows = self._windows(text)
             left -= len(windows)
             if left < 0:
-                raise ValueError(f"longer than {self.settings.max_windows} windows; raise `max_windows` to read it")
+                raise ValueError(self._too_long)
             return self._score(windows)
 
         likeliest = self.settings.gives == "label"
@@ -142,6 +148,10 @@ class Reader:
             return score
         # Nothing at all has a likeliest label too, but it must not compete with texts that say something.
         return _likeliest(score if score.spans else self._score([self.model.tokens.nothing]))
+
+    @property
+    def _too_long(self) -> str:
+        return f"longer than {self.settings.max_windows} windows; raise `max_windows` to read it"
 
     def _windows(self, text: str) -> list[Window]:
         return self.model.tokens.windows(text, *self.settings.sizes(self.model.config))

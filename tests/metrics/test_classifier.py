@@ -174,6 +174,13 @@ def test_a_text_that_takes_too_many_windows_fails_instead_of_being_read_in_part(
     assert model.read == []
 
 
+def test_a_huge_text_is_refused_before_it_is_cut_into_tokens(model: Spotter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tokens, "windows", lambda *arguments: pytest.fail("cut into tokens"))
+    failed = measure(classifier(positive="hot"), " " * (128 * 32 * 16 + 1))
+    assert isinstance(failed, Failure)
+    assert "longer than 128 windows" in failed.error
+
+
 def test_many_small_messages_count_as_many_windows(model: Spotter) -> None:
     turn = Turn(messages=(Message("user", ("hello",) * 5),))
     assert isinstance(measure(classifier(positive="hot", max_windows=4), turn), Failure)
