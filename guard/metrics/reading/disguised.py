@@ -18,6 +18,8 @@ _SPACED = re.compile(rf"(?<![^\W_])[^\W_](?:{_APART}[^\W_]){{3,}}(?![^\W_])")
 _SPACED_GATE = rf"(?:^|[^0-9A-Za-z])[0-9A-Za-z\x{{80}}-\x{{10ffff}}](?:{_APART}[0-9A-Za-z\x{{80}}-\x{{10ffff}}]){{3}}"
 #: Spaced letters in one run, beyond which the run is one edit and no words are looked for in it.
 _MOST_APART = 2_000
+#: Few digits apart are an address, a version or a date.
+_NUMBERS = re.compile(rf"\d(?:{_APART}\d){{3,6}}")
 _GAP = re.compile(_APART)
 _FLAG = "\U0001f1e6-\U0001f1ff"
 _FLAGS = re.compile(f"[{_FLAG}](?: ?[{_FLAG}]){{3,}}")
@@ -37,6 +39,8 @@ def from_spaced(text: str) -> Iterator[Edit]:
     them is the same, spaces are put around the common words that the letters spell.
     """
     for match in _SPACED.finditer(text):
+        if _NUMBERS.fullmatch(match[0]):
+            continue
         if match.end() - match.start() > 2 * _MOST_APART:
             yield Edit(match.start(), match.end(), _GAP.sub("", match[0]))
             continue
@@ -86,14 +90,21 @@ def from_leet(text: str) -> Iterator[Edit]:
         word = match[0]
         if word.isalpha() or not any(map(str.isalpha, word)):
             continue
-        if "2" in word or "6" in word or ("@" in word and text[match.end() : match.end() + 1] == "."):
-            continue  # an identifier, an e-mail address
+        if "2" in word or "6" in word or _in_address(text, match.start(), match.end()):
+            continue
         plain = _unleet(word)
         if _QUANTITY.fullmatch(word) and plain.lower() not in _common():
             continue
         for position, (old, new) in enumerate(zip(word, plain, strict=True), match.start()):
             if old != new:
                 yield Edit(position, position + 1, new, aligned=True)
+
+
+def _in_address(text: str, start: int, end: int) -> bool:
+    """Whether a word is a part of a host name, a path or an e-mail address, where digits mean themselves."""
+    return text[start - 1 : start] in tuple("./@") or (
+        text[end : end + 1] in tuple(".@") and text[end + 1 : end + 2].isalnum()
+    )
 
 
 def _unleet(word: str) -> str:
