@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from types import TracebackType
 
 from guard.errors import PolicyError
-from guard.metrics.metric import Metric
 from guard.policies.policy import LoadedPolicy
+from guard.policies.ready import make_ready
 from guard.policies.set import PolicySet
 from guard.policies.source import Source
 
@@ -83,7 +82,7 @@ class LivePolicies:
     def load(self) -> None:
         """Put in force what the source now gives. Raises PolicyError, and changes nothing, where it is broken."""
         policies = self.source.load()
-        _prepare(policies, self.current)
+        make_ready(policies.policies, self.current.policies)
         self.current = policies
         now = time.time()
         self.status = Status(tuple(policy.label for policy in policies.policies), now, now)
@@ -113,24 +112,3 @@ class LivePolicies:
 
 def _told(error: Exception) -> str:
     return str(error) if isinstance(error, PolicyError) else f"{type(error).__name__}: {error}"
-
-
-def _prepare(policies: PolicySet, before: PolicySet) -> None:
-    """Warm up every metric that the policies will use and that is not in use already. Raises PolicyError."""
-    ready = {id(metric) for _, metric in _used(before)}
-    for policy, metric in _used(policies):
-        if metric.warm_up is None or id(metric) in ready:
-            continue
-        ready.add(id(metric))
-        try:
-            metric.warm_up()
-        except Exception as error:  # noqa: BLE001 - a metric is foreign code: what it raises means that it cannot be used
-            why = f"metric '{metric.name}' cannot be made ready: {type(error).__name__}: {error}"
-            raise PolicyError(f"{policy.file}:1: {' '.join(why.split())}") from None
-
-
-def _used(policies: PolicySet) -> Iterable[tuple[LoadedPolicy, Metric]]:
-    for policy in policies.policies:
-        for stage in policy.policy.stages.values():
-            for probe in stage.probes:
-                yield policy, policy.metrics[probe.metric]

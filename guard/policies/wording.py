@@ -93,8 +93,10 @@ def said(
         return f"{_name(place)}: type cannot be '{tag}'; {nearest(tag, tags)}"
     if kind == "union_tag_not_found":
         return f"{_name(place)}: 'type' is missing; {ACTIONS}"
-    if "target_value" in place:
+    if place[-1:] == ("target_value",):
         return "target_value: should be a number, text or a list"
+    if place[-2:-1] == ("scores",):
+        return f"{place[-1]}: should be a number, a label, a list of labels, {{failed: why}} or {{late: why}}"
     message = SHOULD[kind].format(**context) if kind in SHOULD else error["msg"].removeprefix("Value error, ")
     return f"{_name(place)}: {message}" if place else message
 

@@ -1,0 +1,197 @@
+"""`guard policy`: what policies say, whether they are sound, and what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from guard.errors import PolicyError, SettingsError, nearest
+from guard.guard import Guard, Verdict
+from guard.loop import run
+from guard.metrics import SIDES
+from guard.policies import LoadedPolicy, describe, load_policies, load_policy
+from guard.policies.cases import Suite, read_cases
+from guard.policies.diff import Change, diff
+from guard.policies.files import BUILT_IN, cases_of, find, is_cases, policy_files
+from guard.policies.lint import lint, lint_together
+from guard.policies.ready import make_ready
+from guard.policies.trial import Trial, attempt, came_to, flipped
+from guard.stages import Status
+
+app = typer.Typer(help="What policies say, whether they are sound, and what they do.", no_args_is_help=True)
+
+Paths = Annotated[list[str], typer.Argument(help="Policy files, folders of them, or builtin/NAME.")]
+One = Annotated[str, typer.Argument(help="A policy file, or builtin/NAME.")]
+
+COLOURS = {"added": "green", "removed": "red", "changed": "yellow"}
+SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+
+
+@app.command("test")
+def test(paths: Paths) -> None:
+    """Try policies on their cases (NAME.cases.yaml beside each). Exits with 1 where one comes out otherwise."""
+    console = Console(highlight=False)
+    suites = [suite for path in paths for suite in _suites(path)]
+    if not suites:
+        raise PolicyError(f"{paths[0]}:1: has no test cases; write NAME.cases.yaml beside the policy NAME.yaml")
+    failed = sum(_test(console, suite) for suite in suites)
+    total = sum(len(suite.cases) for suite in suites)
+    console.print(
+        f"{total - failed} of {total} cases came out as expected", style="bold red" if failed else "bold green"
+    )
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command("lint")
+def lint_policies(paths: Paths) -> None:
+    """Point out what is allowed but hardly meant. Exits with 1 where there is something."""
+    remarks: list[str] = []
+    for path in paths:
+        linted = [lint(file) for file in _policies(path)]
+        remarks += [remark for one in linted for remark in one.remarks]
+        remarks += lint_together([one.policy for one in linted])
+    console = Console(highlight=False)
+    for remark in remarks:
+        console.print(remark, markup=False, soft_wrap=True)
+    console.print(f"{len(remarks)} remarks" if remarks else "nothing to remark", style="yellow" if remarks else "green")
+    raise typer.Exit(1 if remarks else 0)
+
+
+@app.command("explain")
+def explain(
+    path: One,
+    text: Annotated[str | None, typer.Option(help="A text: also say what would become of it, and why.")] = None,
+    stage: Annotated[str, typer.Option(help=f"Where the text stands: {', '.join(SIDES)}.")] = "input",
+) -> None:
+    """Say in sentences what a policy does."""
+    if stage not in SIDES:
+        raise SettingsError(f"--stage: no stage '{stage}'; {nearest(stage, SIDES)}")
+    console = Console(highlight=False)
+    policy = load_policy(path)
+    if text is not None:
+        verdict = Guard(policy, measure_all=True).check(text, stage)  # type: ignore[arg-type] - checked above
+        _show_verdict(console, verdict)
+        return
+    console.print(policy.label, style="bold")
+    _paragraphs(console, describe.policy(policy))
+    for one in policy.policy.stages.values():
+        console.print(f"\n{one.name}", style="bold")
+        _paragraphs(console, [describe.stage(one)])
+        for number, ruleset in enumerate(one.rulesets, 1):
+            floor = " (cannot be taken away)" if ruleset.name in policy.policy.floors else ""
+            console.print(Text.assemble((f"  {number}. {ruleset.name}", "cyan"), floor))
+            _paragraphs(console, [describe.ruleset(ruleset, one, policy.metrics)], indent=5)
+
+
+@app.command("diff")
+def diff_policies(
+    old: One,
+    new: One,
+    cases: Annotated[
+        bool, typer.Option("--cases", help="Also try the cases of both, and show which come out otherwise.")
+    ] = False,
+) -> None:
+    """Say in sentences what one policy changes against another."""
+    console = Console(highlight=False)
+    before, after = load_policy(old), load_policy(new)
+    changes = diff(before, after)
+    console.print(f"{before.label} → {after.label}", style="bold")
+    for change in changes:
+        _show_change(console, change)
+    if not changes:
+        console.print("Both say the same.")
+    if cases:
+        _show_flips(console, before, after)
+
+
+@app.command("list")
+def list_policies() -> None:
+    """The built-in policies."""
+    table = Table("policy", "what it does", box=None, header_style="dim", pad_edge=False)
+    for file in policy_files(BUILT_IN):
+        table.add_row(f"builtin/{file.stem}", " ".join(load_policy(file).policy.description.split()))
+    Console(highlight=False).print(table)
+
+
+def _policies(path: str) -> list[Path]:
+    folder = Path(path)
+    if not folder.is_dir():
+        return [find(path)]
+    return [policy.file for policy in load_policies(path).policies if policy.file]
+
+
+def _suites(path: str) -> Iterator[Suite]:
+    """The suites that a path means: a policy's, those of a folder, or the one that a cases file holds."""
+    file = Path(path)
+    if is_cases(file):
+        yield read_cases(file, load_policy(file.with_name(file.name.replace(".cases.", "."))))
+        return
+    for policy in _policies(path):
+        cases = cases_of(policy)
+        if cases:
+            yield read_cases(cases, load_policy(policy))
+
+
+def _test(console: Console, suite: Suite) -> int:
+    """Try a suite and show each case; the number of those that came out otherwise."""
+    console.print(suite.policy.label, style="bold")
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    trials: list[Trial] = []
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("making metrics ready", total=len(suite.cases))
+        make_ready([suite.policy])
+        for case in suite.cases:
+            progress.update(task, description=case.name[:40])
+            trials.append(run(attempt(case, suite.policy, Guard)))
+            progress.advance(task)
+    for trial, line in zip(trials, suite.lines, strict=True):
+        if trial.passed:
+            console.print(Text.assemble(("  ✓ ", "green"), trial.case.name, (f"  {came_to(trial.outcome)}", "dim")))
+            continue
+        console.print(Text.assemble(("  ✗ ", "red"), trial.case.name))
+        for problem in trial.problems:
+            console.print(f"{line}: {problem}", markup=False, soft_wrap=True, style="red")
+    return sum(not trial.passed for trial in trials)
+
+
+def _show_verdict(console: Console, verdict: Verdict) -> None:
+    console.print(verdict.why, style="bold green" if verdict.allowed else "bold red", markup=False)
+    console.print(f"{'goes on as' if verdict.allowed else 'answer'}: {verdict.text}", markup=False)
+    table = Table("ruleset", "came out", "because", box=None, header_style="dim", pad_edge=False)
+    for outcome in verdict.decision.outcomes:
+        style = {Status.TRIGGERED: "yellow", Status.FAILED: "red", Status.TIMEOUT: "red"}.get(outcome.status, "")
+        because = Text("\n".join(f"{rule.rule}: {rule.status.value.replace('_', ' ')}" for rule in outcome.rules))
+        table.add_row(Text(outcome.ruleset.name), Text(outcome.status.value.replace("_", " "), style=style), because)
+    console.print(table)
+
+
+def _show_change(console: Console, change: Change) -> None:
+    sign = (f"{SIGNS[change.kind]} {change.where}", COLOURS[change.kind])
+    console.print(Text.assemble(sign))
+    _paragraphs(console, [change.text], indent=2)
+
+
+def _show_flips(console: Console, before: LoadedPolicy, after: LoadedPolicy) -> None:
+    flips = 0
+    make_ready([before, after])
+    for policy in (before, after):
+        file = cases_of(policy.file) if policy.file else None
+        for case in read_cases(file, policy).cases if file else ():
+            came = run(flipped(case, before, after, Guard))
+            if came:
+                flips += 1
+                console.print(Text.assemble(("~ case ", "yellow"), case.name, f": was {came[0]}, now {came[1]}"))
+    console.print("Every case comes out as before." if not flips else f"{flips} cases come out otherwise.")
+
+
+def _paragraphs(console: Console, sentences: Iterator[str] | list[str], indent: int = 0) -> None:
+    for sentence in sentences:
+        console.print(Padding(Text(sentence), (0, 0, 0, indent)))

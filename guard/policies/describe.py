@@ -1,0 +1,121 @@
+"""What a policy does, in sentences for people who do not read YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from guard.metrics import Metric, Side
+from guard.policies.policy import LoadedPolicy
+from guard.policies.scope import AppliesTo
+from guard.stages import Action, Override, Redact, Rule, Ruleset, Stage
+
+SIDE: dict[Side, str] = {
+    "input": "the input",
+    "output": "the output",
+    "tool_call": "the tool call",
+    "tool_result": "the tool result",
+    "retrieval": "the retrieved documents",
+}
+COMPARES = {
+    "gt": "is more than",
+    "gte": "is at least",
+    "lt": "is less than",
+    "lte": "is at most",
+    "eq": "is",
+    "neq": "is not",
+}
+MASKS = {"label": "a placeholder such as [{label}_1]", "hash": "its label and a hash", "stars": "as many stars"}
+
+
+def rule(written: Rule, stage: Stage, metrics: Mapping[str, Metric]) -> str:
+    """`prompt_injection of the input is at least 0.9`."""
+    subject = f"{written.metric} of {SIDE[written.of or stage.kind]}"
+    target, operator = written.target_value, written.operator
+    if operator in COMPARES:
+        return f"{subject} {COMPARES[operator]} {target}"
+    if operator == "empty":
+        return f"{subject} finds nothing"
+    if operator == "not_empty":
+        return f"{subject} finds anything"
+    labels = [str(label) for label in target] if isinstance(target, list) else [str(target)]
+    verb = "is" if metrics[written.metric].kind == "label" else "finds"
+    return f"{subject} {verb} {listed(labels, 'and' if operator == 'all' else 'or')}"
+
+
+def action(written: Action, labels: Sequence[str] = ()) -> str:
+    """What happens, as the end of a sentence. `labels` are what a redaction's rules ask for."""
+    if isinstance(written, Override):
+        count = len(written.choices)
+        text = (
+            f"one of {count} fixed answers is given instead" if count > 1 else f"the answer is “{written.choices[0]}”"
+        )
+    elif isinstance(written, Redact):
+        what = listed(written.labels, "and") + " in it" if written.labels else "what was found"
+        example = (list(written.labels or labels) or ["LABEL"])[0].upper()
+        text = f"{what} is replaced by {MASKS[written.mask].format(label=example)}"
+        text += ", and put back where the answer repeats it" if written.restore else ""
+    else:
+        text = "the text goes on as it is, and the app is told"
+    return f"{text}; tells {told(written)}" if written.subscriptions else text
+
+
+def told(written: Action) -> str:
+    """Whom an action tells, and when."""
+    return " and ".join(f"{hook.url} when {listed(hook.statuses, 'or')}" for hook in written.subscriptions)
+
+
+def ruleset(written: Ruleset, stage: Stage, metrics: Mapping[str, Metric]) -> str:
+    """One sentence: when which rules hold, what follows."""
+    when = " and ".join(rule(one, stage, metrics) for one in written.rules)
+    asked = [label for one in written.rules if isinstance(one.target_value, list) for label in one.target_value]
+    follows = action(written.action, [str(label) for label in asked])
+    if written.mode == "observe":
+        return f"When {when}, it is recorded and nothing else happens (if enforced: {follows})."
+    return f"When {when}, {follows}."
+
+
+def stage(written: Stage) -> str:
+    """What holds for all rulesets of a stage."""
+    if written.paused:
+        return f"{SIDE[written.kind].capitalize()} is not checked: the stage is paused."
+    if not written.rulesets:
+        return f"{SIDE[written.kind].capitalize()} is not checked: the stage has no rulesets."
+    late = f"what cannot be checked within {seconds(written.timeout)}"
+    failing = f"{late} is refused" if written.on_failure == "block" else f"{late} goes on unchecked"
+    whole = "; a streamed answer is held back until its end" if written.stream == "whole" else ""
+    return f"{SIDE[written.kind].capitalize()} is checked; the first that applies counts; {failing}{whole}."
+
+
+def scope(applies_to: AppliesTo) -> str:
+    """Which turns a policy applies to."""
+    narrowed = [(name, patterns) for name, patterns in applies_to if patterns != ("*",)]
+    if not narrowed:
+        return "every app, model and route"
+    return " with ".join(f"{name} {listed(patterns, 'or')}" for name, patterns in narrowed)
+
+
+def policy(loaded: LoadedPolicy) -> Iterator[str]:
+    """What holds for a whole policy, a sentence each."""
+    written = loaded.policy
+    if written.description:
+        yield " ".join(written.description.split())
+    yield f"It applies to {scope(written.applies_to)}."
+    if written.extends:
+        yield f"It builds on {written.extends}" + (
+            f", without {listed(written.without, 'and')}." if written.without else "."
+        )
+    if written.floors:
+        yield f"Policies built on it cannot take away {listed(written.floors, 'and')}."
+    if written.metrics:
+        kinds = [f"{name} ({declared['kind']})" for name, declared in written.metrics.items()]
+        yield f"It has metrics of its own: {listed(kinds, 'and')}."
+
+
+def listed(words: Sequence[str], last: str) -> str:
+    """`a, b or c`."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def seconds(duration: float) -> str:
+    """`300 ms` or `2 s`."""
+    return f"{duration * 1000:g} ms" if duration < 1 else f"{duration:g} s"

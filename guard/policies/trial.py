@@ -1,0 +1,159 @@
+"""Trying a policy on its cases: each goes the way that a request goes, and what comes of it is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from guard.metrics import Cost, Measurement, Side, Turn
+from guard.policies.cases import Case, measurement, stage_of
+from guard.policies.policy import LoadedPolicy
+from guard.stages import Decision, Override, Stage, Status, explain
+
+#: Seconds that a stage has in a trial, whatever its timeout: a case tells what is decided, not how fast the machine is.
+PATIENCE = 60.0
+
+
+class Outcome(Protocol):
+    """What a check came to: guard.guard.Verdict."""
+
+    @property
+    def decision(self) -> Decision: ...  # noqa: D102
+    @property
+    def reply(self) -> str | None: ...  # noqa: D102
+    @property
+    def text(self) -> str: ...  # noqa: D102
+    @property
+    def millis(self) -> float: ...  # noqa: D102
+
+
+class Checks(Protocol):
+    """What checks turns by a policy: guard.guard.Guard. Handed in, since policies know nothing of what uses them."""
+
+    async def acheck(self, value: Turn, stage: Side, *, app: str = "", **labels: str) -> Outcome: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One case tried: what came of it, and in `problems` each expectation that did not hold; none where all did."""
+
+    case: Case
+    outcome: Outcome
+    problems: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything came as expected."""
+        return not self.problems
+
+
+async def attempt(case: Case, policy: LoadedPolicy, guard: Callable[[LoadedPolicy], Checks]) -> Trial:
+    """Try one case of a policy's suite; `guard` makes what checks by a policy: `Guard`."""
+    stage = stage_of(case, policy)
+    assert stage is not None
+    outcome = await _outcome(case, stage.kind, policy, guard)
+    text = "\n".join(case.turn(stage.kind).passages(stage.kind))
+    return Trial(case, outcome, (*_scope(case, policy), *compare(case, outcome, text)))
+
+
+async def flipped(
+    case: Case, old: LoadedPolicy, new: LoadedPolicy, guard: Callable[[LoadedPolicy], Checks]
+) -> tuple[str, str] | None:
+    """What two policies make of a case that fits one of them, each in a few words; None where both do the same."""
+    stage = stage_of(case, old) or stage_of(case, new)
+    assert stage is not None
+    before, after = [await _outcome(case, stage.kind, policy, guard) for policy in (old, new)]
+    return (came_to(before), came_to(after)) if _result(before) != _result(after) else None
+
+
+async def _outcome(case: Case, kind: Side, policy: LoadedPolicy, guard: Callable[[LoadedPolicy], Checks]) -> Outcome:
+    labels = {"model": case.model, "route": case.route}
+    return await guard(_patient(_given(policy, case))).acheck(case.turn(kind), kind, app=case.app, **labels)
+
+
+def came_to(outcome: Outcome) -> str:
+    """What became of a text, in a few words."""
+    decision = outcome.decision
+    name = f"'{decision.ruleset.name}'" if decision.ruleset else ""
+    if decision.blocked:
+        return f"answered by {name}" if decision.status == Status.TRIGGERED else f"refused: {name} could not be checked"
+    if decision.redactions:
+        names = ", ".join(f"'{redaction.ruleset.name}'" for redaction in decision.redactions)
+        return f"redacted by {names}" if outcome.reply is None else f"refused: what {names} found has no place"
+    observed = ", ".join(f"'{ruleset.name}'" for ruleset in decision.triggered if ruleset.mode == "observe")
+    passed = f"passed on by {name}" if decision.ruleset else "passed"
+    return f"{passed}, observed by {observed}" if observed else passed
+
+
+def _result(outcome: Outcome) -> tuple[object, ...]:
+    action = outcome.decision.action
+    # Which of an override's answers was picked is chance.
+    text = action.choices if isinstance(action, Override) else outcome.text
+    return came_to(outcome), outcome.decision.status, text
+
+
+def compare(case: Case, outcome: Outcome, text: str) -> list[str]:
+    """Each expectation of a case that does not hold, with what came instead; `text` is what was checked."""
+    decision, why = outcome.decision, explain(outcome.decision)
+    wrong = [_not_triggered(name, decision) for name in case.triggers]
+    if case.passes:
+        others = [ruleset.name for ruleset in decision.triggered if ruleset.name not in case.triggers]
+        if outcome.text != text or decision.status in (Status.FAILED, Status.TIMEOUT):
+            wrong.append(f"expected it to pass unchanged. {why}")
+        elif others:
+            wrong.append(f"expected nothing to trigger; '{others[0]}' did. {why}")
+    if case.status and decision.status != case.status:
+        wrong.append(f"expected status {case.status}, got {decision.status}. {why}")
+    if case.becomes is not None and outcome.text != case.becomes:
+        wrong.append(f"expected it to become {case.becomes!r}; it became {outcome.text!r}. {why}")
+    if case.answers_one_of:
+        possible = decision.action.choices if isinstance(decision.action, Override) else [outcome.reply]
+        other = [answer for answer in possible if answer not in case.answers_one_of]
+        if other:
+            expected = "an answer" if other[0] is None else f"another answer than {other[0]!r}"
+            wrong.append(f"expected {expected}. {why}")
+    return [text for text in wrong if text]
+
+
+def _not_triggered(name: str, decision: Decision) -> str:
+    """What is wrong where a ruleset should have triggered, and acted unless it is only observed."""
+    outcome = next((outcome for outcome in decision.outcomes if outcome.ruleset.name == name), None)
+    acting = {decision.ruleset.name} if decision.ruleset else set()
+    acting |= {redaction.ruleset.name for redaction in decision.redactions}
+    if outcome and outcome.status == Status.TRIGGERED and (outcome.ruleset.mode == "observe" or name in acting):
+        return ""
+    if decision.ruleset and decision.ruleset.name != name:
+        return f"expected '{name}' to trigger and decide; '{decision.ruleset.name}' did. {explain(decision)}"
+    return f"expected '{name}' to trigger. {explain(decision)}"
+
+
+def _scope(case: Case, policy: LoadedPolicy) -> list[str]:
+    if not (case.app or case.model or case.route):
+        return []
+    if policy.policy.applies_to.nearness(case.app, case.model, case.route) is not None:
+        return []
+    turn = ", ".join(f"{name} '{value}'" for name in ("app", "model", "route") if (value := getattr(case, name)))
+    return [f"the policy does not apply to {turn}; see its applies_to"]
+
+
+def _given(policy: LoadedPolicy, case: Case) -> LoadedPolicy:
+    """The policy with metrics that give what the case says they measure."""
+    stand_ins = {
+        name: replace(policy.metrics[name], measure=_constant(measurement(given)), cost=Cost.FREE)
+        for name, given in case.scores.items()
+        if name in policy.metrics
+    }
+    return replace(policy, metrics=policy.metrics.child(stand_ins)) if stand_ins else policy
+
+
+def _constant(given: Measurement) -> Callable[[Turn, Side], Measurement]:
+    return lambda turn, side: given
+
+
+def _patient(policy: LoadedPolicy) -> LoadedPolicy:
+    stages: Mapping[str, Stage] = {
+        name: Stage.model_validate({**dict(stage), "timeout": max(stage.timeout, PATIENCE)})
+        for name, stage in policy.policy.stages.items()
+    }
+    return replace(policy, policy=policy.policy.model_copy(update={"stages": stages}))
