@@ -54,16 +54,27 @@ def guard(stack: ExitStack, upstream: str, policy: str, folder: str, store: str)
     port = free_port()
     options = ["--policy", policy, "--upstream", f"{upstream}/v1", "--port", str(port), "--store", store]
     command = ["-m", "guard", "serve", *options]
-    return stack.enter_context(process(*command, port=port, path="/healthz", GUARD_LOG_LEVEL="warning", GUARD_SPOOL=folder))
+    return stack.enter_context(
+        process(*command, port=port, path="/healthz", GUARD_LOG_LEVEL="warning", GUARD_SPOOL=folder)
+    )
 
 
 def hops(folder: str) -> dict[str, Cost]:
-    """The cost of a request by what stands before the upstream, the rounds of all of them interleaved; the least counts."""
+    """The cost of a request by what stands before the upstream, the rounds of all interleaved; the least counts."""
     with ExitStack() as stack:
         port = free_port()
         canned, _ = stack.enter_context(process("-m", "benchmarks.upstream", str(port), port=port, path="/"))
         port = free_port()
-        bare = ["-m", "uvicorn", "benchmarks.bare:app", "--port", str(port), "--log-level", "warning", "--no-access-log"]
+        bare = [
+            "-m",
+            "uvicorn",
+            "benchmarks.bare:app",
+            "--port",
+            str(port),
+            "--log-level",
+            "warning",
+            "--no-access-log",
+        ]
         servers = {
             "bare Starlette + aiohttp": stack.enter_context(
                 process(*bare, port=port, path="/", BENCH_UPSTREAM=f"{canned}/v1")
@@ -101,10 +112,14 @@ def main() -> None:
     with console.status("whole requests, 16 connections …"), tempfile.TemporaryDirectory() as folder:
         costs = hops(folder)
     bare = next(iter(costs.values()))
-    table = Table("server", "CPU ms a request", "× bare", "beyond bare", "p50 ms", "p99 ms", title=f"{REQUESTS} requests")
+    table = Table(
+        "server", "CPU ms a request", "times bare", "beyond bare", "p50 ms", "p99 ms", title=f"{REQUESTS} requests"
+    )
     for name, cost in costs.items():
         ratio, more = cost.cpu_ms / bare.cpu_ms, cost.cpu_ms - bare.cpu_ms
-        table.add_row(name, f"{cost.cpu_ms:.2f}", f"{ratio:.1f}", f"{more:.2f}", f"{cost.p50_ms:.1f}", f"{cost.p99_ms:.1f}")
+        table.add_row(
+            name, f"{cost.cpu_ms:.2f}", f"{ratio:.1f}", f"{more:.2f}", f"{cost.p50_ms:.1f}", f"{cost.p99_ms:.1f}"
+        )
     console.print(table)
 
 

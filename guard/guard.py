@@ -30,7 +30,7 @@ class Policies(Protocol):
 class Recorder(Protocol):
     """Takes what becomes events, at once and without waiting."""
 
-    def add(self, event: Any) -> None:
+    def add(self, make: Callable[..., Event]) -> object:
         """Take a function that makes the event; it is called off the hot path."""
         ...
 
@@ -124,8 +124,9 @@ class Guard:
     """Checks turns by policies and records every decision.
 
     The constructor only keeps. `policies` is a policy, a set or a live source; `recorder` takes the events (default:
-    they are dropped); `notifier` tells the policies' subscribers; `random` picks among override choices (seed it to repeat a run); `measure_all` measures also what
-    can no longer change the decision, for recordings that other policies will be tried on.
+    they are dropped); `notifier` tells the policies' subscribers; `random` picks among override choices (seed it to repeat a
+    run); `measure_all` measures also what can no longer change the decision, for recordings that other policies will be
+    tried on; `project` is what events are recorded under.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class Guard:
         self.policies = policies
         self.recorder = recorder
         self.notifier = notifier
-        self.random = random or Random()  # noqa: S311 - a choice among harmless texts
+        self.random = random or Random()
         self.measure_all = measure_all
         self.project = project
 

@@ -21,7 +21,7 @@ class Settings(BaseSettings):
 
     policy: str = Field("builtin/baseline", description="A policy file, a folder of them, or a built-in one.")
     reload: float = Field(1.0, gt=0, description="Seconds between looks for changed policy files.")
-    measure_all: bool = Field(False, description="Measure also what cannot change the decision any more, for recordings.")
+    measure_all: bool = Field(False, description="Measure also what cannot change a decision any more, for recordings.")
 
     upstream: str = Field(
         "https://api.openai.com/v1",
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     )
     open_routes: list[str] = Field(
         default_factory=list,
-        description="Routes under /v1 that are passed to the provider unguarded; others that Guard cannot read are refused.",
+        description="Routes under /v1 that are passed to the provider unguarded; other unread ones are refused.",
     )
     max_body: int = Field(8_000_000, gt=0, description="Bytes of a request's body.")
     max_messages: int = Field(10_000, gt=0, description="Messages in a request.")
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, file: Path | None = None, **flags: Any) -> Settings:
-        """The settings from flags (None: not given), the environment, and `file` (default: guard.yaml where there is one).
+        """The settings from flags (None: not given), the environment, and `file` (default: guard.yaml, if there).
 
         Raises SettingsError that names the setting, and the line where it came from the file.
         """
@@ -90,10 +90,14 @@ class Settings(BaseSettings):
 
             @classmethod
             def settings_customise_sources(
-                cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                dotenv_settings: PydanticBaseSettingsSource,
+                file_secret_settings: PydanticBaseSettingsSource,
             ) -> tuple[PydanticBaseSettingsSource, ...]:
-                written = InitSettingsSource(settings_cls, init_kwargs=below)
-                return sources["init_settings"], sources["env_settings"], written
+                return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=below)
 
         try:
             return Sourced(**{name: value for name, value in flags.items() if value is not None})

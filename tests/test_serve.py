@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -33,7 +34,7 @@ def serving(folder, *options, policy=POLICY):
         file.write_text(policy)
     command = [sys.executable, "-m", "guard", "serve", "--policy", str(file), "--upstream", "demo", "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
-    environment["PYTHONPATH"] = os.getcwd()
+    environment["PYTHONPATH"] = str(Path.cwd())
     process = subprocess.Popen([*command, *options], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -125,8 +126,7 @@ async def test_kill_9_under_load_loses_at_most_the_last_batch_and_corrupts_nothi
     acknowledged = {}
     with serving(tmp_path) as (process, url):
         load = asyncio.create_task(bombard(url, 1000, acknowledged))
-        while len(acknowledged) < 600:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(eventually, lambda: len(acknowledged) >= 600)
         process.kill()
         killed = time.time()
         await load

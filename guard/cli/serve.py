@@ -21,11 +21,13 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 def serve(
     policy: Annotated[str | None, typer.Option(help="A policy file, a folder of them, or builtin/NAME.")] = None,
-    upstream: Annotated[str | None, typer.Option(help="The provider: a base URL, litellm, litellm/NAME or demo.")] = None,
+    upstream: Annotated[
+        str | None, typer.Option(help="The provider: a base URL, litellm, litellm/NAME or demo.")
+    ] = None,
     upstream_key_env: Annotated[str | None, typer.Option(help="The variable that holds the provider's key.")] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
-    store: Annotated[str | None, typer.Option(help="Where events are kept: sqlite:///FILE, postgresql://… or none.")] = None,
+    store: Annotated[str | None, typer.Option(help="Where events go: sqlite:///FILE, postgresql://… or none.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that serve.")] = None,
     config: Annotated[Path | None, typer.Option(help="A file with these and all other settings.")] = None,
 ) -> None:
@@ -69,7 +71,7 @@ def demo(
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
     keep: Annotated[bool, typer.Option(help="Keep serving afterwards, until Ctrl-C.")] = False,
 ) -> None:
-    """Start Guard with the baseline policy, send real chat requests through the openai client, and show what happened."""
+    """Start Guard with the baseline policy, send real requests through the openai client, and show what happened."""
     from guard.cli.demo import show
 
     show(port=port, keep=keep)

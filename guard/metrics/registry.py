@@ -47,7 +47,9 @@ KIND_GROUP = "guard.metric_kinds"
 class Registry(Mapping[str, Metric]):
     """Metrics by name, each made on first use and once. `registry[name]` raises UnknownMetric with the nearest name."""
 
-    def __init__(self, factories: Mapping[str, Callable[[], Metric]], parent: Mapping[str, Metric] | None = None) -> None:
+    def __init__(
+        self, factories: Mapping[str, Callable[[], Metric]], parent: Mapping[str, Metric] | None = None
+    ) -> None:
         self._factories = dict(factories)
         self._parent = parent
         self._made: dict[str, Metric] = {}

@@ -73,7 +73,9 @@ class Turn:
             return replace(self, tool_calls=tuple(calls))
         rest = iter(texts)
         messages = tuple(
-            Message(message.role, tuple(next(rest) for _ in message.parts)) if side_of(message.role) == side else message
+            Message(message.role, tuple(next(rest) for _ in message.parts))
+            if side_of(message.role) == side
+            else message
             for message in self.messages
         )
         return replace(self, messages=messages)

@@ -122,7 +122,6 @@ def upstream_of(settings: Settings) -> Upstream:
     )
 
 
-
 async def _guard_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GuardError)
     if isinstance(error, UpstreamRefused):

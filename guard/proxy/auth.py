@@ -23,7 +23,7 @@ class AppKeys:
 
     @classmethod
     def of(cls, apps: Mapping[str, Sequence[str]]) -> AppKeys:
-        """From the setting `apps`. Raises SettingsError for a key that is neither hash nor variable, or is set twice."""
+        """From the setting `apps`. Raises SettingsError for a key that is neither hash nor variable, or set twice."""
         hashes: dict[str, str] = {}
         for app, keys in apps.items():
             for key in keys:

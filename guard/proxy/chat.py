@@ -84,7 +84,10 @@ def _write_message(raw: Body, old: Message, new: Message) -> Body:
     if isinstance(raw["content"], str):
         return {**raw, "content": new.parts[0]}
     texts = iter(new.parts)
-    return {**raw, "content": [{**part, "text": next(texts)} if is_text_part(part) else part for part in raw["content"]]}
+    return {
+        **raw,
+        "content": [{**part, "text": next(texts)} if is_text_part(part) else part for part in raw["content"]],
+    }
 
 
 def read_answer(answer: Body, turn: Turn) -> Turn:

@@ -119,5 +119,3 @@ def _parsed(body: dict[str, Any]) -> Check:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadRequest(f"'{where}': {first['msg']}", param=where) from None
-
-

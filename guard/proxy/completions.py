@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -81,7 +81,7 @@ async def _streamed(
     settings = proxy.settings
     released = guarded(exchange, turn, _chained(first, chunks), window=settings.window, overlap=settings.overlap)
 
-    async def events() -> AsyncIterator[bytes]:
+    async def events() -> AsyncGenerator[bytes]:
         try:
             async for chunk in released:
                 yield sse.event(chunk)

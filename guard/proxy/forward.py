@@ -31,7 +31,8 @@ async def unread(request: Request) -> Response:
     route = request.url.path
     if route not in proxy.settings.open_routes or not isinstance(proxy.upstream, HttpUpstream):
         raise NoPolicy(
-            f"{request.method} {route} is not read by Guard, so it is refused; open it unguarded with open_routes: [{route}]"
+            f"{request.method} {route} is not read by Guard, so it is refused; "
+            f"open it unguarded with open_routes: [{route}]"
         )
     path = route.removeprefix("/v1/") + (f"?{request.url.query}" if request.url.query else "")
     stack = AsyncExitStack()

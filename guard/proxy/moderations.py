@@ -60,10 +60,14 @@ def _texts(body: dict[str, Any]) -> list[str]:
     if not isinstance(given, list) or not given:
         raise BadRequest("'input' must be a string or an array of strings or parts", param="input")
     if len(given) > MAX_INPUTS:
-        raise BadRequest(f"{len(given)} inputs are more than {MAX_INPUTS}; send them in several requests", param="input")
+        raise BadRequest(
+            f"{len(given)} inputs are more than {MAX_INPUTS}; send them in several requests", param="input"
+        )
     if all(isinstance(text, str) for text in given):
         return given
-    if not all(isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str) for part in given):
+    if not all(
+        isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str) for part in given
+    ):
         raise BadRequest("'input' may hold strings, or parts of type text; images are not read", param="input")
     return ["\n".join(part["text"] for part in given)]
 

@@ -34,8 +34,8 @@ class Proxy:
     events: Buffer | None = None
 
 
-class HungUp(Exception):  # noqa: N818 - not an error: nobody is left to be told of it
-    """The caller went away before the answer was there."""
+class HungUp(Exception):
+    """The caller went away before the answer was there: no error, and nobody is left to be told of it."""
 
 
 def proxy_of(request: Request) -> Proxy:

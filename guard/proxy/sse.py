@@ -26,7 +26,7 @@ async def chunks(content: AsyncIterable[bytes], limit: int) -> AsyncIterator[dic
     """The JSON objects of a stream, up to `[DONE]` or its end.
 
     Split at newline bytes only: readers that split text at Unicode's line ends cut events apart at U+2028 inside JSON.
-    Raises UpstreamError for an event that is longer than `limit` bytes or holds no JSON object, and where there is none.
+    Raises UpstreamError for an event that is longer than `limit` bytes or no JSON object, and where there is none.
     """
     rest, some = b"", False
     async for piece in content:

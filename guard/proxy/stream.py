@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass, field
 
 from guard.errors import UpstreamError
@@ -174,7 +174,7 @@ class Stream:
 
 async def guarded(
     exchange: Exchange, turn: Turn, chunks: AsyncIterable[chat.Body], *, window: int, overlap: int
-) -> AsyncIterator[chat.Body]:
+) -> AsyncGenerator[chat.Body]:
     """The chunks of an answer that the caller may have, as soon as they may leave.
 
     Stops taking chunks when a verdict ends the answer. Raises the provider's UpstreamError, after all that may leave of

@@ -39,7 +39,7 @@ class Upstream(Protocol):
         ...
 
     def stream(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
-        """The answer's chunks; closing the iterator ends the call. Raises UpstreamError, the first time when awaited."""
+        """The answer's chunks; closing the iterator ends the call. Raises UpstreamError."""
         ...
 
     async def get(self, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -54,7 +54,9 @@ class Upstream(Protocol):
 class HttpUpstream:
     """An OpenAI-compatible provider at a base URL. `key` is the provider's; without one the caller's is passed on."""
 
-    def __init__(self, client: httpx.AsyncClient, *, key: str = "", pass_key: bool = False, limit: int = 16_000_000) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, *, key: str = "", pass_key: bool = False, limit: int = 16_000_000
+    ) -> None:
         self._client = client
         self._key = key
         self._pass_key = pass_key

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from guard.metrics.duration import Duration
 from guard.metrics.score import Probe
 from guard.metrics.turn import Side
 from guard.stages.rule import Test
 from guard.stages.ruleset import Ruleset
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-
-
-def _seconds(value: Any) -> Any:
-    """Seconds from `300ms`, `2s`, `1m`, or a plain number of seconds."""
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value.strip())
-        if not match:
-            raise ValueError(f"'{value}' is no duration; write 300ms, 2s or 1m")
-        return float(match[1]) * _SECONDS[match[2]]
-    return value
-
-
-Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=600)]
 
 
 class Stage(BaseModel):

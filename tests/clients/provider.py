@@ -1,4 +1,4 @@
-"""An OpenAI-compatible provider over HTTP: it repeats the last message, calls a tool when asked to, and misbehaves on request."""
+"""An OpenAI-compatible provider over HTTP: it repeats the last message, calls tools, and misbehaves on request."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+MODELS = {"object": "list", "data": [{"id": "m", "object": "model", "created": 0, "owned_by": "t"}]}
 HEAD = {"id": "chatcmpl-1", "created": 1, "model": "m", "system_fingerprint": "fp"}
 
 
@@ -20,10 +21,10 @@ class Provider:
         self.app = Starlette(
             routes=[
                 Route("/v1/chat/completions", self.chat, methods=["POST"]),
-                Route("/v1/models", lambda request: JSONResponse({"object": "list", "data": [{"id": "m", "object": "model", "created": 0, "owned_by": "t"}]})),
+                Route("/v1/models", lambda request: JSONResponse(MODELS)),
                 Route("/v1/embeddings", lambda request: JSONResponse({"object": "list", "data": []}), methods=["POST"]),
             ]
-        )  # fmt: skip
+        )
 
     async def chat(self, request: Request) -> Response:
         body = await request.json()

@@ -29,7 +29,10 @@ def reached(tmp_path_factory):
             policy=str(policy), upstream="litellm/openai", upstream_key_env="PROVIDER_KEY", store="none"
         )
         url = stack.enter_context(running(create_app(settings)))
-        yield stack.enter_context(httpx.Client(base_url=url, timeout=30, headers={"authorization": "Bearer app"})), provider
+        yield (
+            stack.enter_context(httpx.Client(base_url=url, timeout=30, headers={"authorization": "Bearer app"})),
+            provider,
+        )
 
 
 def ask(client, content, **more):

@@ -49,10 +49,10 @@ def test_a_caller_that_hangs_up_while_waiting_ends_the_call(guarded, provider):
 
 def test_many_hang_ups_leave_no_task_behind(guarded, provider):
     async def hang_up():
-        async with httpx.AsyncClient(base_url=guarded) as client:
-            async with client.stream("POST", URL, json=body("never stop", stream=True)) as response:
-                async for _ in response.aiter_bytes():
-                    return
+        forever = body("never stop", stream=True)
+        async with httpx.AsyncClient(base_url=guarded) as client, client.stream("POST", URL, json=forever) as response:
+            async for _ in response.aiter_bytes():
+                return
 
     async def many():
         await asyncio.gather(*(hang_up() for _ in range(40)))
@@ -137,7 +137,10 @@ async def test_what_a_caller_was_shown_before_hanging_up_is_recorded(before, tmp
     store_url = f"sqlite:///{tmp_path}/events.db"
     with running(Provider().app) as upstream:
         url = await asyncio.to_thread(before, f"{upstream}/v1", store=store_url)
-        async with httpx.AsyncClient() as client, client.stream("POST", url + URL, json=body("never stop", stream=True)) as response:
+        async with (
+            httpx.AsyncClient() as client,
+            client.stream("POST", url + URL, json=body("never stop", stream=True)) as response,
+        ):
             event = response.headers["x-guard-event"]
             async for _ in response.aiter_bytes():
                 break

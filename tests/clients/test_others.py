@@ -66,7 +66,9 @@ def test_the_openai_client_for_javascript_works_whole_and_streamed(guarded, tmp_
     (tmp_path / "package.json").write_text('{"private": true}')
     install = ["npm", "install", "--no-audit", "--no-fund", "--silent", "openai@^7"]
     subprocess.run(install, cwd=tmp_path, timeout=180, check=True)
-    ran = subprocess.run(["node", "ask.mjs", guarded], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(
+        ["node", "ask.mjs", guarded], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
     found = json.loads(ran.stdout)
     assert found["whole"] == "hello from node"
     assert found["restored"] == "Where is ORD-12345678?"

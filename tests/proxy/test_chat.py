@@ -39,7 +39,11 @@ def test_users_tools_and_unknown_roles_are_read_and_the_apps_and_the_models_own_
 def test_only_the_changed_texts_differ_in_the_body_that_is_passed_on():
     sent = body(
         user([{"type": "text", "text": "a", "cache": {"x": 1}}, IMAGE, {"type": "text", "text": "b"}]),
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}],
+        },
         user("c"),
         temperature=0.1,
         unknown={"deep": [1, None]},
@@ -102,7 +106,10 @@ def test_more_messages_than_the_limit_are_too_large():
 
 
 def answer(**message):
-    return {"id": "1", "choices": [{"index": 0, "message": {"role": "assistant", **message}, "logprobs": {"content": []}}]}
+    return {
+        "id": "1",
+        "choices": [{"index": 0, "message": {"role": "assistant", **message}, "logprobs": {"content": []}}],
+    }
 
 
 def test_every_text_of_an_answer_is_read_reasoning_and_refusals_too():
@@ -146,4 +153,9 @@ def test_an_override_carries_the_streams_id_on_and_ends_every_open_choice():
     chunks = list(chat.override_chunks("m", "No.", like=like, released={0: True, 1: False}))
     assert {chunk["id"] for chunk in chunks} == {"chatcmpl-7"}
     assert [chunk["choices"][0]["delta"].get("content") for chunk in chunks] == ["\n\nNo.", "No.", None, None]
-    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [None, None, "content_filter", "content_filter"]
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [
+        None,
+        None,
+        "content_filter",
+        "content_filter",
+    ]

@@ -34,7 +34,9 @@ def test_a_check_of_the_output_gives_the_reply_and_none_of_the_texts(client):
 
 
 def test_a_whole_turn_can_be_checked(client):
-    found = check(client(), stage="output", messages=[{"role": "user", "content": "hi"}], output=["fine", "Globex"]).json()
+    found = check(
+        client(), stage="output", messages=[{"role": "user", "content": "hi"}], output=["fine", "Globex"]
+    ).json()
     assert found["ruleset"] == "no rivals"
 
 

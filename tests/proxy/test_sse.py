@@ -1,5 +1,7 @@
 """Server-sent events, whatever the borders of the bytes they arrive in."""
 
+from itertools import pairwise
+
 import orjson
 import pytest
 from hypothesis import given
@@ -24,7 +26,7 @@ async def test_events_are_the_same_wherever_the_bytes_are_cut(texts, cuts, crlf)
     stream = b": hello\n\n" + b"".join(map(sse.event, objects)) + sse.DONE + b"data: {}\n\n"
     stream = stream.replace(b"\n\n", b"\r\n\r\n") if crlf else stream
     borders = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
-    parts = [stream[start:end] for start, end in zip(borders, borders[1:], strict=False)]
+    parts = [stream[start:end] for start, end in pairwise(borders)]
     assert await read(*parts) == objects
 
 
