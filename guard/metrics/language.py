@@ -24,9 +24,9 @@ _NO_LANGUAGE = "zxx"
 
 
 class Language(Maker):
-    """`languages` are the ISO 639-1 codes to choose among, by default all that are known.
+    """`languages` are the ISO 639-1 codes that count, by default all that are known; any other language is `unknown`.
 
-    Under `min_confidence` (0..1, of all probability) the answer is `unknown`.
+    So is what is told with less than `min_confidence` (0..1).
     """
 
     kind: ClassVar[str] = "language"
@@ -68,10 +68,10 @@ def codes() -> frozenset[str]:
 
 
 def _language(text: str, wanted: frozenset[str], min_confidence: float) -> Score:
-    ranked = [(code, share) for code, share in _identifier().rank(text) if code in wanted or code == _NO_LANGUAGE]
+    ranked = [(code, share) for code, share in _identifier().rank(text) if code in codes() or code == _NO_LANGUAGE]
     code, share = ranked[0]
     confidence = share / (sum(share for _, share in ranked) or 1.0)
-    sure = confidence >= min_confidence and code != _NO_LANGUAGE and any(map(str.isalpha, text))
+    sure = confidence >= min_confidence and code in wanted and any(map(str.isalpha, text))
     return Score(code if sure else UNKNOWN, reason=f"{code} with confidence {confidence:.2f}")
 
 

@@ -53,13 +53,24 @@ def test_passages_are_read_together() -> None:
     assert language(REGISTRY["language"]) == UNKNOWN
 
 
-def test_a_policy_narrows_the_choice_and_sets_the_confidence() -> None:
-    narrow = make("lang", {"kind": "language", "languages": ["en", "nl"]}, Path())
-    assert narrow.labels == {"en", "nl", UNKNOWN}
-    assert language(narrow, "can u freeze hummus for later") in ("en", "nl")
-    strict = make("lang", {"kind": "language", "min_confidence": 1.0}, Path())
-    assert language(strict, "can u freeze hummus") == UNKNOWN
-    assert len({narrow.version, strict.version, REGISTRY["language"].version}) == 3
+def test_a_language_that_a_policy_does_not_list_is_unknown() -> None:
+    ours = make("lang", {"kind": "language", "languages": ["en", "nl"]}, Path())
+    assert ours.labels == {"en", "nl", UNKNOWN}
+    assert language(ours, "How do I reset my password, please?") == "en"
+    assert language(ours, "Comment réinitialiser mon mot de passe ?") == UNKNOWN
+
+
+def test_a_policy_sets_the_confidence_that_counts() -> None:
+    greeting = "Hello there my friend"
+    answers = [
+        language(make("lang", {"kind": "language", "min_confidence": least}, Path()), greeting) for least in (0.0, 1.0)
+    ]
+    assert answers == ["en", UNKNOWN]
+
+
+def test_the_version_follows_the_settings() -> None:
+    settings = ({}, {"languages": ["en"]}, {"min_confidence": 0.5})
+    assert len({make("lang", {"kind": "language", **one}, Path()).version for one in settings}) == 3
 
 
 def test_an_unknown_language_is_refused_with_the_nearest() -> None:
