@@ -124,9 +124,9 @@ class Guard:
     """Checks turns by policies and records every decision.
 
     The constructor only keeps. `policies` is a policy, a set or a live source; `recorder` takes the events (default:
-    they are dropped); `notifier` tells the policies' subscribers; `random` picks among override choices (seed it to repeat a
-    run); `measure_all` measures also what can no longer change the decision, for recordings that other policies will be
-    tried on; `project` is what events are recorded under.
+    they are dropped); `notifier` tells the policies' subscribers; `random` picks among override choices (seed it to
+    repeat a run); `measure_all` measures also what can no longer change the decision, for recordings that other
+    policies will be tried on; `project` is what events are recorded under.
     """
 
     def __init__(

@@ -95,7 +95,8 @@ def test_sigterm_lets_a_stream_end_before_the_process_does(tmp_path):
             next(lines)
             process.send_signal(signal.SIGTERM)
             assert "data: [DONE]" in list(lines)
-        assert process.wait(20) == 0
+        # uvicorn ends in order, then lets the signal have its way.
+        assert process.wait(20) in (0, -signal.SIGTERM)
 
 
 async def events(folder):
