@@ -10,26 +10,29 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 GUARD = ROOT / "guard"
 SOURCES = sorted(GUARD.rglob("*.py"))
 
-#: Slow to import, large, or a driver that not everyone has: each stands in one file, behind one door.
+#: Slow to import, large, or a driver that not everyone has: each stands behind one door.
 HEAVY = {
-    "asyncpg": "store/sql.py",
-    "litellm": "providers.py",
-    "onnxruntime": "metrics/onnx_model.py",
-    "presidio_analyzer": "metrics/pii/presidio.py",
-    "spacy": "metrics/pii/names.py",
-    "sqlalchemy": "store/sql.py",
-    "tokenizers": "metrics/tokens.py",
-    "torch": "metrics/transformers_model.py",
-    "transformers": "metrics/transformers_model.py",
+    "asyncpg": ["store/sql.py"],
+    "litellm": ["providers.py"],
+    "onnxruntime": ["metrics/onnx_model.py"],
+    "presidio_analyzer": ["metrics/pii/presidio.py"],
+    "py3langid": ["metrics/language.py"],
+    "spacy": ["metrics/pii/names.py"],
+    "sqlalchemy": ["store/sql.py", "store/tables.py"],
+    "tokenizers": ["metrics/tokens.py"],
+    "torch": ["metrics/transformers_model.py"],
+    "transformers": ["metrics/transformers_model.py"],
 }
 ROOMS = {"metrics": "guard/metrics", "stages": "guard/stages", "policies": "guard/policies"}
 
@@ -72,9 +75,9 @@ def test_no_function_is_longer_than_60_lines():
 
 
 @pytest.mark.parametrize("library", sorted(HEAVY))
-def test_a_heavy_library_is_imported_in_one_file(library):
+def test_a_heavy_library_is_imported_in_one_place(library):
     found = [str(file.relative_to(GUARD)) for file in SOURCES if library in imported(file)]
-    assert found == [HEAVY[library]]
+    assert found == HEAVY[library]
 
 
 def test_importing_guard_loads_nothing_heavy():
@@ -99,17 +102,28 @@ def test_no_file_names_a_registry_or_a_place_on_somebodys_machine():
     assert found == []
 
 
+def requirements() -> list[Requirement]:
+    """All that `pyproject.toml` asks for: what everyone needs, extras, and what development needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["project"]["optional-dependencies"].values()
+    groups = [project["project"]["dependencies"], *extras, *project["dependency-groups"].values()]
+    return [Requirement(line) for group in groups for line in group if isinstance(line, str)]
+
+
+def test_what_guard_imports_is_declared_and_not_left_to_what_others_depend_on():
+    declared = {canonicalize_name(requirement.name) for requirement in requirements()}
+    names = {name for file in SOURCES for name in imported(file)} - sys.stdlib_module_names - {"guard"}
+    of = packages_distributions()
+    undeclared = {name for name in names if not declared & {canonicalize_name(dist) for dist in of.get(name, [name])}}
+    assert undeclared == set()
+
+
 @pytest.mark.parametrize("version", ["1.82.7", "1.82.8"])
 def test_the_litellm_that_steals_credentials_cannot_be_installed(version):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    declared = [*project["project"]["dependencies"]]
-    for group in (*project["project"]["optional-dependencies"].values(), *project["dependency-groups"].values()):
-        declared += [line for line in group if isinstance(line, str)]
-    pinned = [
-        line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line[:1].isalpha()
-    ]
-    for lines in (declared, pinned):
-        litellm = [requirement for requirement in map(Requirement, lines) if requirement.name == "litellm"]
+    lock = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pinned = [Requirement(line) for line in lock.splitlines() if line[:1].isalpha()]
+    for asked in (requirements(), pinned):
+        litellm = [requirement for requirement in asked if requirement.name == "litellm"]
         assert litellm
         assert not any(requirement.specifier.contains(version) for requirement in litellm)
 

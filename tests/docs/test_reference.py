@@ -17,6 +17,7 @@ from guard.errors import BadRequest, GuardError, UpstreamError
 from guard.metrics import SIDES
 from guard.metrics.registry import BUILT_IN, KINDS, REGISTRY, maker
 from guard.policies import Policy
+from guard.policies.cases import Call, Case, CaseFile, Unmeasured
 from guard.policies.files import BUILT_IN as POLICIES
 from guard.policies.files import policy_files
 from guard.policies.scope import AppliesTo
@@ -27,7 +28,10 @@ from guard.stages.action import Status
 from guard.stages.rule import OPERATORS
 from tests.docs.pages import DOCS, ROOT
 
-WRITTEN = (Policy, AppliesTo, Stage, Ruleset, Rule, Passthrough, Override, Redact, Subscription)
+WRITTEN = (
+    *(Policy, AppliesTo, Stage, Ruleset, Rule, Passthrough, Override, Redact, Subscription),
+    *(CaseFile, Case, Call, Unmeasured),
+)
 
 
 def missing(page: Path, words: list[str]) -> list[str]:
@@ -89,7 +93,8 @@ def test_every_kind_of_metric_is_documented_with_its_fields(kind):
     pages = [page.read_text(encoding="utf-8") for page in sorted((DOCS / "metrics").glob("*.md"))]
     about = "\n".join(text for text in pages if re.search(rf"kind: {kind}\b", text))
     assert about, f"no page shows {{kind: {kind}, …}}"
-    assert [field for field in maker(kind).model_fields if f"`{field}`" not in about] == []
+    fields = [field.alias or name for name, field in maker(kind).model_fields.items()]
+    assert [field for field in fields if f"`{field}`" not in about] == []
 
 
 def commands(command: Any, path: str = "guard") -> Iterator[tuple[str, list[str]]]:
@@ -111,8 +116,9 @@ def test_every_command_is_documented_with_its_options(command, options):
 
 
 def test_every_route_is_documented():
-    routes = [route.path for route in create_app(Settings.model_validate({"upstream": "demo"})).routes if isinstance(route, Route)]
-    assert missing(DOCS / "proxy.md", [route.replace(":path", "") for route in routes]) == []
+    app = create_app(Settings.model_validate({"upstream": "demo"}))
+    routes = [route.path.replace(":path", "") for route in app.routes if isinstance(route, Route)]
+    assert missing(DOCS / "proxy.md", routes) == []
 
 
 def test_every_response_header_is_documented():
