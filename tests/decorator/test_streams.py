@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -31,23 +32,33 @@ def test_a_stream_goes_out_while_the_handler_is_still_at_it():
     stream.close()
 
 
-def test_nothing_of_what_is_blocked_goes_out_before_the_answer_that_replaces_it():
-    closed = []
+def endless(closed: list[bool]) -> Iterator[str]:
+    try:
+        yield from [FILLER] * 20
+        yield from "a bomb "
+        while True:
+            yield FILLER
+    finally:
+        closed.append(True)
 
-    @guard.protect(policy=POLICY)
-    def chat(question: str) -> Iterator[str]:
-        try:
-            yield from [FILLER] * 20
-            yield from "a bomb "
-            yield from [FILLER] * 20
-        finally:
-            closed.append(True)
 
-    stream = list(chat("hi"))
-    assert stream[-1] == f"\n\n{SORRY}"
-    assert set(stream[:-1]) == {FILLER}
-    assert 0 < len(stream[:-1]) <= 20
-    assert closed == [True]
+async def endless_later(closed: list[bool]) -> AsyncIterator[str]:
+    with closing(endless(closed)) as stream:  # type: ignore[type-var] - it is a generator
+        for piece in stream:
+            yield piece
+
+
+async def test_nothing_of_what_is_blocked_goes_out_and_the_handler_is_closed():
+    closed: list[bool] = []
+    where = {"policy": POLICY, "input": lambda closed: "hi"}
+    for stream in (
+        list(guard.protect(**where)(endless)(closed)),
+        [piece async for piece in guard.protect(**where)(endless_later)(closed)],
+    ):
+        assert stream[-1] == f"\n\n{SORRY}"
+        assert set(stream[:-1]) == {FILLER}
+        assert 0 < len(stream[:-1]) <= 20
+    assert closed == [True, True]
 
 
 async def test_an_abandoned_stream_closes_the_handlers():
@@ -118,6 +129,14 @@ def test_a_generator_runs_in_the_callers_thread():
 
     list(chat("hi"))
     assert ran == [threading.current_thread()]
+
+
+def test_pieces_of_which_a_redaction_leaves_nothing_are_not_sent():
+    @guard.protect(policy=POLICY)
+    def chat(question: str) -> Iterator[str]:
+        yield from ["", *pieces("al@x.io is it", 2)]
+
+    assert list(chat("hi")) == ["", "[EMAIL_1]", " ", "is", " i", "t"]
 
 
 def test_chunks_of_a_completion_keep_their_shape():

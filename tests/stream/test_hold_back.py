@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.guard import Exchange
-from guard.metrics import Failure, Metric, Probe, Score, Side, Span, ToolCall, Turn
+from guard.metrics import Failure, Measurement, Metric, Probe, Score, Side, Span, ToolCall, Turn
 from guard.policies import LoadedPolicy
 from guard.stages import Redact, Status
 from guard.store.event import Event
@@ -263,6 +263,15 @@ async def test_under_allow_what_one_window_shows_counts_although_another_could_n
     assert held.event.status == "triggered"
 
 
+async def test_under_block_a_redaction_does_not_make_up_for_a_window_that_could_not_be_read():
+    def measure(turn: Turn, side: Side) -> Measurement:
+        return Failure("torn") if "fox" in turn.output[0] else PII.measure(turn, side)  # type: ignore[return-value]
+
+    held = Held(policy_of(Metric("pii", measure, kind="labels", windowed=True), output=[redact("pii")]))
+    await held.through("jo@x.io ", "." * 40, f" {FILLER}")
+    assert held.reply == REFUSAL
+
+
 async def test_windows_that_give_values_of_different_kinds_fail():
     def measure(turn: Turn, side: Side) -> Score:
         return Score(("odd",), ("odd",)) if "fox" in turn.output[0] else Score(0.0)
@@ -351,10 +360,15 @@ async def test_a_bracket_that_begins_no_placeholder_does_not_wait():
     assert await held.back.feed(" [x") == " [x"
 
 
-async def test_a_placeholder_that_is_redacted_itself_is_not_restored():
-    held = Held(policy_of(spotting("tags", r"\[\w+\]"), output=[redact("tags", mask="stars")]))
+@pytest.mark.parametrize(("pattern", "left"), [(r"\[\w+\]", "*********!"), (r"MAIL_1\]!", "[E********")])
+async def test_a_placeholder_that_is_redacted_itself_is_not_restored(pattern: str, left: str):
+    held = Held(policy_of(spotting("tags", pattern), output=[redact("tags", mask="stars")]))
     with_restorable(held, "jo@x.io")
-    assert await held.through("see [EMAIL_1] ", FILLER, FILLER) == f"see ********* {FILLER}{FILLER}"
+    assert await held.through("see [EMAIL_1]! ", FILLER, FILLER) == f"see {left} {FILLER}{FILLER}"
+
+
+async def test_what_looks_like_a_placeholder_already_is_not_given_to_another_value():
+    assert await Held(SHAPES["redact"]).through("[EMAIL_1] is jo@x.io") == "[EMAIL_1] is [EMAIL_2]"
 
 
 async def test_what_a_redaction_puts_in_is_not_taken_for_a_placeholder_of_the_input():
@@ -397,6 +411,22 @@ async def test_the_event_holds_every_place_once_in_the_whole_text():
     assert isinstance(score, Score)
     assert [(span.start, span.end) for span in score.spans] == [(44, 51), (140, 147)]
     assert held.back.ended.decision.status == Status.TRIGGERED
+
+
+async def test_a_stream_that_nobody_waits_for_is_recorded_once_as_far_as_it_was_read():
+    held = Held(SHAPES["redact"])
+    await held.back.feed(f"jo@x.io {FILLER}")
+    held.back.abandon()
+    held.back.abandon()
+    assert held.event.status == "triggered"
+    assert OVERLAP < held.event.characters["output"] <= WINDOW
+
+
+async def test_a_stream_of_which_nothing_went_out_leaves_no_trace():
+    held = Held(SHAPES["redact"])
+    await held.back.feed("jo@x.io")
+    held.back.abandon()
+    assert held.events == []
 
 
 def test_windows_that_would_not_move_on_are_refused():
