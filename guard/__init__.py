@@ -1,9 +1,10 @@
 """Guard stands between apps and language models: it measures what goes in and out, and decides by policies."""
 
 from guard.decorator import protect
-from guard.errors import Blocked, GuardError, NoPolicy, PolicyError, SettingsError
+from guard.errors import Blocked, GuardError, MetricError, NoPolicy, PolicyError, SettingsError
 from guard.guard import Guard, Verdict
 from guard.metrics import Failure, Score, Span, Turn
+from guard.metrics.own import metric
 from guard.policies import load_policies, load_policy
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Failure",
     "Guard",
     "GuardError",
+    "MetricError",
     "NoPolicy",
     "PolicyError",
     "Score",
@@ -20,5 +22,6 @@ __all__ = [
     "Verdict",
     "load_policies",
     "load_policy",
+    "metric",
     "protect",
 ]

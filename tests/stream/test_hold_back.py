@@ -368,7 +368,8 @@ async def test_a_placeholder_that_is_redacted_itself_is_not_restored(pattern: st
 
 
 async def test_what_looks_like_a_placeholder_already_is_not_given_to_another_value():
-    assert await Held(SHAPES["redact"]).through("[EMAIL_1] is jo@x.io") == "[EMAIL_1] is [EMAIL_2]"
+    text = f" is jo@x.io {FILLER}{FILLER}"
+    assert await Held(SHAPES["redact"]).through("[EMAIL_1]", text) == "[EMAIL_1]" + text.replace("jo@x.io", "[EMAIL_2]")
 
 
 async def test_what_a_redaction_puts_in_is_not_taken_for_a_placeholder_of_the_input():
