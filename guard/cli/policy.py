@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -61,7 +61,7 @@ def lint_policies(paths: Paths) -> None:
     console = Console(highlight=False)
     for remark in remarks:
         console.print(remark, markup=False, soft_wrap=True)
-    console.print(f"{len(remarks)} remarks" if remarks else "nothing to remark", style="yellow" if remarks else "green")
+    console.print(f"remarks: {len(remarks)}", style="yellow" if remarks else "green")
     raise typer.Exit(1 if remarks else 0)
 
 
@@ -77,6 +77,7 @@ def explain(
     console = Console(highlight=False)
     policy = load_policy(path)
     if text is not None:
+        make_ready([policy])
         verdict = Guard(policy, measure_all=True).check(text, stage)  # type: ignore[arg-type] - checked above
         _show_verdict(console, verdict)
         return
@@ -145,7 +146,7 @@ def _test(console: Console, suite: Suite) -> int:
     console.print(suite.policy.label, style="bold")
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     trials: list[Trial] = []
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("making metrics ready", total=len(suite.cases))
         make_ready([suite.policy])
         for case in suite.cases:
@@ -180,18 +181,19 @@ def _show_change(console: Console, change: Change) -> None:
 
 
 def _show_flips(console: Console, before: LoadedPolicy, after: LoadedPolicy) -> None:
-    flips = 0
     make_ready([before, after])
-    for policy in (before, after):
-        file = cases_of(policy.file) if policy.file else None
-        for case in read_cases(file, policy).cases if file else ():
-            came = run(flipped(case, before, after, Guard))
-            if came:
-                flips += 1
-                console.print(Text.assemble(("~ case ", "yellow"), case.name, f": was {came[0]}, now {came[1]}"))
-    console.print("Every case comes out as before." if not flips else f"{flips} cases come out otherwise.")
+    files = [(cases_of(policy.file), policy) for policy in (before, after) if policy.file]
+    cases = [case for file, policy in files if file for case in read_cases(file, policy).cases]
+    flips = 0
+    for case in cases:
+        came = run(flipped(case, before, after, Guard))
+        if came:
+            flips += 1
+            console.print(Text.assemble(("~ case ", "yellow"), case.name, f": was {came[0]}, now {came[1]}"))
+    console.print(f"{flips} of {len(cases)} cases come out otherwise")
 
 
 def _paragraphs(console: Console, sentences: Iterator[str] | list[str], indent: int = 0) -> None:
     for sentence in sentences:
-        console.print(Padding(Text(sentence), (0, 0, 0, indent)))
+        lines = wrap(sentence, console.width, initial_indent=" " * indent, subsequent_indent=" " * indent)
+        console.print("\n".join(lines), markup=False)

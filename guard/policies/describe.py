@@ -83,7 +83,7 @@ def stage(written: Stage) -> str:
     late = f"what cannot be checked within {seconds(written.timeout)}"
     failing = f"{late} is refused" if written.on_failure == "block" else f"{late} goes on unchecked"
     whole = "; a streamed answer is held back until its end" if written.stream == "whole" else ""
-    return f"{SIDE[written.kind].capitalize()} is checked; the first that applies counts; {failing}{whole}."
+    return f"{SIDE[written.kind].capitalize()} is checked: the first ruleset that triggers acts; {failing}{whole}."
 
 
 def scope(applies_to: AppliesTo) -> str:

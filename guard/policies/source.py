@@ -102,11 +102,11 @@ def parts(file: Path, seen: frozenset[Path] = frozenset()) -> Iterator[Path]:
 
 
 def _names(declared: object) -> Iterator[str]:
-    """What may name a file in a metric's declaration: its words that hold a dot or a slash."""
+    """What may name a file in a metric's declaration: its words that hold a dot or a slash, `checks.py:length` too."""
     for value in declared.values() if isinstance(declared, dict) else ():
         for word in value if isinstance(value, list) else [value]:
-            if isinstance(word, str) and len(word) < 1000 and "\0" not in word and ("." in word or "/" in word):
-                yield word
+            if isinstance(word, str) and len(word) < 1000 and not {"\0", "\n"} & set(word) and {".", "/"} & set(word):
+                yield from {word, word.rpartition(":")[0] or word}
 
 
 def _marks(path: Path) -> Iterator[Hashable]:

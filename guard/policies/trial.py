@@ -153,7 +153,7 @@ def _constant(given: Measurement) -> Callable[[Turn, Side], Measurement]:
 
 def _patient(policy: LoadedPolicy) -> LoadedPolicy:
     stages: Mapping[str, Stage] = {
-        name: Stage.model_validate({**dict(stage), "timeout": max(stage.timeout, PATIENCE)})
+        name: stage.model_copy(update={"timeout": max(stage.timeout, PATIENCE)})
         for name, stage in policy.policy.stages.items()
     }
     return replace(policy, policy=policy.policy.model_copy(update={"stages": stages}))

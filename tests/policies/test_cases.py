@@ -88,7 +88,8 @@ class TestWriting:
             ("- {name: c, stage: input, text: x, triggers: rivls}",
              "2: stage input has no ruleset 'rivls'; did you mean 'rivals'?"),
             ("- {name: c, stage: input, text: x, trigger: rivals}", "2: no field 'trigger'; did you mean 'triggers'?"),
-            ("- {name: c, stage: input, text: x, passes: false}", "2: passes: can only be true; where something should happen, write triggers"),
+            ("- {name: c, stage: input, text: x, passes: false}",
+             "2: passes: can only be true; where something should happen, write triggers"),
             ("- {name: c, stage: input, text: x, status: blocked}",
              "2: status cannot be 'blocked'; known: error, failed, not_triggered, paused, skipped, timeout, triggered"),
             ("- {name: c, stage: input, text: x, passes: true}\n  - {name: c, stage: input, text: y, passes: true}",
@@ -110,8 +111,11 @@ class TestWriting:
         assert complaints("case: []\n") == ["p.cases.yaml:1: no field 'case'; did you mean 'cases'?"]
 
     def test_each_case_knows_its_line(self, write, policy) -> None:
-        text = "cases:\n  - {name: a, stage: input, text: x, passes: true}\n\n  - name: b\n    stage: answers\n    text: y\n    passes: true\n"
-        file = write(text, "p.cases.yaml")
+        first, second = (
+            "{name: a, stage: input, text: x, passes: true}",
+            "{name: b, stage: answers, text: y, passes: true}",
+        )
+        file = write(f"cases:\n  - {first}\n\n  - {second}\n", "p.cases.yaml")
         assert read_cases(file, policy).lines == (f"{file}:2", f"{file}:4")
 
 

@@ -74,7 +74,7 @@ def test_a_stage_says_what_a_failed_check_means() -> None:
     rules = Ruleset(name="r", rules=(rule("pii", "not_empty"),))
     one = STAGE.model_copy(update={"rulesets": (rules,), "timeout": 0.3})
     assert describe.stage(one) == (
-        "The input is checked; the first that applies counts; what cannot be checked within 300 ms is refused."
+        "The input is checked: the first ruleset that triggers acts; what cannot be checked within 300 ms is refused."
     )
     other = one.model_copy(update={"on_failure": "allow", "stream": "whole", "timeout": 2.0})
     assert describe.stage(other).endswith(
@@ -172,12 +172,14 @@ def test_a_diff_says_every_difference_in_a_sentence(load) -> None:
         "changed input / rude: its answers are now “please not”; they were “no”",
         "changed input / rude: tells https://a.example/ when triggered; it told nobody",
         "changed input: the order is now data, rude; it was rude, data",
-        "removed tool_result: The tool result is checked; the first that applies counts; "
+        "removed tool_result: The tool result is checked: the first ruleset that triggers acts; "
         "what cannot be checked within 2 s is refused.",
         "removed tool_result / tool: When pii of the tool result finds anything, the text goes on as it is, "
         "and the app is told.",
-        "added output: The output is checked; the first that applies counts; what cannot be checked within 2 s is refused.",
-        "added output / come: When toxicity of the output is at least 0.5, the text goes on as it is, and the app is told.",
+        "added output: The output is checked: the first ruleset that triggers acts; "
+        "what cannot be checked within 2 s is refused.",
+        "added output / come: When toxicity of the output is at least 0.5, the text goes on as it is, "
+        "and the app is told.",
     ]
 
 

@@ -12,6 +12,7 @@ from guard.errors import NoPolicy, PolicyError
 from guard.metrics.registry import Registry
 from guard.policies import LoadedPolicy, Policy, PolicySet
 from guard.policies.live import LivePolicies
+from guard.policies.source import source_of
 from tests.fakes import fixed, policy_of, rule
 
 
@@ -175,6 +176,20 @@ def test_every_look_is_in_the_status() -> None:
     live.look()
     assert live.status.checked_at > before.checked_at
     assert live.status.loaded_at == before.loaded_at
+
+
+async def test_a_file_that_is_edited_is_in_force_in_every_worker_and_a_broken_one_in_none(write) -> None:
+    file = write("policy: a\n")
+    async with (
+        LivePolicies(source_of(file), interval=0.001) as one,
+        LivePolicies(source_of(file), interval=0.001) as two,
+    ):
+        write("policy: b\n")
+        await eventually(lambda: one.select().name == two.select().name == "b")
+        write("policy: c\nstage: {}\n")
+        await eventually(lambda: one.status.error and two.status.error)
+        assert one.status.error == f"{file}:2: no field 'stage'; did you mean 'stages'?"
+        assert one.current.policies[0].label == two.current.policies[0].label == one.status.revisions[0]
 
 
 class TestWarmUp:

@@ -82,18 +82,20 @@ class TestFiles:
         assert source.changed()
         assert names(source.load()) == ["a"]
 
-    @pytest.mark.parametrize("refers", ["prompt: ask.md", "model: folder/", "words: [x, lists/rivals.txt]"])
+    @pytest.mark.parametrize(
+        "refers", ["prompt: ask.md", "model: folder/", "words: [x, lists/rivals.txt]", "function: checks.py:length"]
+    )
     def test_what_a_metric_refers_to_is_watched_even_where_the_policy_is_broken(
         self, write, metrics: Registry, refers: str, tmp_path: Path
     ) -> None:
-        for name in ("ask.md", "folder/weights.onnx", "lists/rivals.txt"):
+        for name in ("ask.md", "folder/weights.onnx", "lists/rivals.txt", "checks.py"):
             touch(tmp_path / name, "one")
         source = FileSource(write(f"policy: a\nmetrics:\n  own: {{kind: nonsense, {refers}}}\n"), metrics=metrics)
         with pytest.raises(PolicyError):
             source.load()
         assert not source.changed()
-        named = {"prompt": "ask.md", "model": "folder/weights.onnx", "words": "lists/rivals.txt"}[refers.split(":")[0]]
-        touch(tmp_path / named, "two")
+        named = {"model": "folder/weights.onnx", "words": "lists/rivals.txt", "function": "checks.py"}
+        touch(tmp_path / named.get(refers.split(":")[0], "ask.md"), "two")
         assert source.changed()
 
     def test_a_policy_that_is_not_there_yet_is_watched_until_it_comes(self, tmp_path: Path, metrics: Registry) -> None:
