@@ -102,7 +102,7 @@ def hops(folder: str) -> dict[str, Cost]:
 def main() -> None:
     import tempfile
 
-    console = Console()
+    console = Console(width=110)
     with console.status("one check, step by step …"):
         steps = {"3 rules": split(), "builtin/baseline": split("builtin/baseline", 200)}
     table = Table("input stage, 80 tokens: µs of CPU", *steps, title="Where the time goes")
