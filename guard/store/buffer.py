@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import threading
 from collections import deque
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -118,8 +117,11 @@ class Buffer:
     async def _save_always(self) -> None:
         while True:
             await _set_or_late(self._hurry, self._interval)
-            async with self._saving:
-                await self._save_waiting()
+            try:
+                async with self._saving:
+                    await self._save_waiting()
+            except RuntimeError:  # no more threads: the interpreter ends, and _end spools what waits
+                return
             self._saved.set()
 
     async def _deliver_always(self) -> None:
@@ -131,26 +133,25 @@ class Buffer:
                     await self._writer.deliver()
 
     async def _save_waiting(self) -> None:
-        for makes in self._batches():
-            await self._writer.save(makes)
-
-    def _batches(self) -> Iterator[list[Make]]:
-        """All that waits in memory, in batches, taken out as the iteration goes."""
         while self._waiting:
-            batch: list[Make] = []
-            held = 0
-            with self._lock:
-                while self._waiting and len(batch) < self._batch and held < BATCH_CHARACTERS:
-                    make, characters = self._waiting.popleft()
-                    held += characters
-                    batch.append(make)
-                self._characters -= held
-            yield batch
+            await self._writer.save(self._take)
+
+    def _take(self) -> list[Make]:
+        """The next batch of what waits in memory; empty where nothing does."""
+        batch: list[Make] = []
+        held = 0
+        with self._lock:
+            while self._waiting and len(batch) < self._batch and held < BATCH_CHARACTERS:
+                make, characters = self._waiting.popleft()
+                held += characters
+                batch.append(make)
+            self._characters -= held
+        return batch
 
     def _end(self) -> None:
         with self._lock:
             self._closed = True
-        self._writer.close(self._batches())
+        self._writer.close(self._take)
 
 
 async def _set_or_late(event: asyncio.Event, seconds: float) -> None:

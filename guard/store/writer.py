@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,9 +92,12 @@ class Writer:
         """Whether something waits to be delivered, and it is time to try."""
         return self._spools[0].waiting > 0 and monotonic() >= self._retry_at
 
-    async def save(self, makes: Sequence[Make]) -> None:
-        """Make these events and spool them."""
-        await self._in_thread(self._save, makes)
+    async def save(self, take: Callable[[], Sequence[Make]]) -> None:
+        """Make the events that `take` gives, and spool them.
+
+        Taken in the thread: where the interpreter ends and gives none (RuntimeError), they stay where they are.
+        """
+        await self._in_thread(lambda: self._save(take()))
 
     async def deliver(self) -> None:
         """Bring the oldest batch of the spools to the store. Where that fails, nothing is due for a while."""
@@ -111,10 +114,10 @@ class Writer:
         else:
             self._pause = FIRST_RETRY
 
-    def close(self, rest: Iterable[Sequence[Make]]) -> None:
-        """Spool the rest and let go of the files. What waits in them is taken up by the next start."""
+    def close(self, take: Callable[[], Sequence[Make]]) -> None:
+        """Spool all that `take` still gives and let go of the files; the next start takes up what waits in them."""
         self._thread.shutdown()
-        for makes in rest:
+        while makes := take():
             self._save(makes)
         for spool in self._spools:
             spool.close()

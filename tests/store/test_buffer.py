@@ -329,12 +329,10 @@ asyncio.run(main())
 """
 
 
-def load(folder: Path, count: int, end: str) -> subprocess.Popen:
+def start(program: str, folder: Path, count: int) -> subprocess.Popen:
     helpers = Path(__file__).with_name("conftest.py")
     arguments = [str(helpers), str(folder / "events.db"), str(folder / "spool"), str(count)]
-    return subprocess.Popen(
-        [sys.executable, "-c", LOAD.replace("{end}", end), *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 async def taken_up(folder: Path) -> tuple[Buffer, list[str]]:
@@ -349,7 +347,7 @@ async def taken_up(folder: Path) -> tuple[Buffer, list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("seen", [150, 600, 1000])
 async def test_kill_9_under_load_loses_at_most_the_last_interval_and_corrupts_nothing(tmp_path: Path, seen: int):
-    process = load(tmp_path, 1000, "await asyncio.sleep(60)")
+    process = start(LOAD.replace("{end}", "await asyncio.sleep(60)"), tmp_path, 1000)
     recorded = []
     assert process.stdout
     for line in process.stdout:
@@ -370,7 +368,36 @@ async def test_kill_9_under_load_loses_at_most_the_last_interval_and_corrupts_no
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["pass", "sys.exit(3)", "raise KeyboardInterrupt"])
 async def test_a_process_that_ends_without_closing_loses_nothing(tmp_path: Path, end: str):
-    process = load(tmp_path, 40, end)
+    process = start(LOAD.replace("{end}", end), tmp_path, 40)
     said, _ = process.communicate()
     _, ids = await taken_up(tmp_path)
+    assert ids == said.split()
+
+
+SCRIPT = """
+import runpy, sys
+from pathlib import Path
+from guard.loop import run
+from guard.store import Buffer, new_id, open_store
+
+make = runpy.run_path(sys.argv[1])["make"]
+
+async def begin():
+    return await Buffer(await open_store(sys.argv[2]), Path(sys.argv[3]), interval=0.001).start()
+
+buffer = run(begin())
+for _ in range(int(sys.argv[4])):
+    identifier = new_id()
+    buffer.add(make(id=identifier))
+    print(identifier)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 700])
+async def test_a_script_without_a_loop_of_its_own_loses_nothing_when_it_ends(tmp_path: Path, count: int):
+    process = start(SCRIPT, tmp_path, count)
+    said, _ = process.communicate()
+    _, ids = await taken_up(tmp_path)
+    assert len(ids) == count
     assert ids == said.split()

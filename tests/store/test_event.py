@@ -244,6 +244,22 @@ def test_text_is_withheld_where_the_metric_that_finds_what_to_mask_failed(events
     assert events.make(measured=blind)(masker=Masker("full")).text == {"input": [events.text]}
 
 
+@pytest.mark.parametrize(
+    ("action", "operator", "target", "withheld"),
+    [
+        ("passthrough", "not_empty", None, True),
+        ("passthrough", "gte", 0.5, False),
+        ("redact", "gte", 0.5, True),
+    ],
+)
+def test_text_is_withheld_for_rules_that_ask_for_labels_or_redact(events, action, operator, target, withheld):
+    rule = {"metric": "names", "operator": operator, "target_value": target}
+    ruleset = {"name": "r", "rules": [rule], "action": {"type": action}}
+    stage = Stage.model_validate({"name": "s", "kind": "input", "rulesets": [ruleset]})
+    event = events.event(stage=stage, measured={Probe("names", "input"): Failure("broken")}, text="Ada")
+    assert (event.text["input"] != ["Ada"]) == withheld
+
+
 def test_a_failed_metric_that_finds_nothing_to_mask_withholds_no_text(events):
     blind = events.measured | {Probe("prompt_injection", "input"): Failure("broken")}
     assert events.event(measured=blind).text == {"input": ["I am [NAME], write to [EMAIL] please"]}

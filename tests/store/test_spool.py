@@ -104,6 +104,14 @@ def test_a_damaged_line_is_counted_and_the_ones_after_it_are_read(tmp_path: Path
     assert batch.torn >= 1
 
 
+def test_a_line_that_was_changed_into_another_event_is_not_believed(tmp_path: Path, events):
+    spool = Spool.open(tmp_path)
+    event = events.event()
+    spool.append([event], lines_of([event]))
+    spool.path.write_bytes(spool.path.read_bytes().replace(b'"triggered"', b'"triggerad"'))
+    assert spool.read(9)[:2] == ([], 1)
+
+
 def test_a_file_that_somebody_else_emptied_is_not_read_for_ever(tmp_path: Path, events):
     spool = Spool.open(tmp_path)
     event = events.event()
