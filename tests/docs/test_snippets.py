@@ -13,12 +13,13 @@ import typer.main
 from typer.testing import CliRunner
 
 from guard.cli import app as cli
+from guard.errors import PolicyError
 from guard.policies import load_policy
 from guard.policies.document import parse
 from guard.policies.files import is_cases
 from guard.policies.policy import Policy
 from guard.settings import Settings
-from tests.docs.pages import ROOT, Block, blocks, pages
+from tests.docs.pages import DOCS, ROOT, Block, blocks, pages
 
 with_python = [page for page in pages() if any(blocks(page, "python"))]
 commands = [
@@ -94,3 +95,14 @@ def test_a_command_on_a_page_exists_with_its_options(block, line):
         elif word.startswith("--"):
             known = [option for parameter in command.params for option in parameter.opts]
             assert word.partition("=")[0] in [*known, "--help"], f"there is no option {word}"
+
+
+def test_the_quick_start_shows_the_error_that_its_broken_policy_gives(tmp_path, monkeypatch):
+    page = DOCS / "quickstart.md"
+    write_files(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    file = Path("shop.yaml")
+    file.write_text(file.read_text(encoding="utf-8").replace("metric: rivals", "metric: rivls"), encoding="utf-8")
+    with pytest.raises(PolicyError) as raised:
+        load_policy(file)
+    assert str(raised.value) in page.read_text(encoding="utf-8")
