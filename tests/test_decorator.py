@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 import guard
+from guard.metrics import Metric, Score
 from tests.decorator.shapes import FILLER, POLICY, pieces
-from tests.fakes import SORRY, broken, guard_of, override, policy_of, rule
+from tests.fakes import SORRY, broken, fixed, guard_of, override, policy_of, rule
 
 Face = Callable[..., Any]
 
@@ -228,3 +230,28 @@ def test_a_wrong_on_block_is_refused():
 def test_a_policy_file_that_is_missing_is_reported_where_the_handler_is_decorated():
     with pytest.raises(guard.PolicyError, match="no such file"):
         guard.protect(policy="nowhere.yaml")
+
+
+@every_face
+async def test_what_a_policy_measures_with_is_loaded_once_and_before_the_first_call_is_checked(face):
+    warmed: list[bool] = []
+
+    def warm_up() -> None:
+        time.sleep(0.02)  # so that the other calls come meanwhile
+        warmed.append(True)
+
+    metric = Metric("cold", lambda turn, side: Score(float(not warmed)), warm_up=warm_up)
+    protected = guard.protect(policy_of(metric, input=[override(rule("cold", "gt", 0.5))]))(face(str))
+    assert warmed == []
+    assert await asyncio.gather(*(said_in_thread(protected, "hi") for _ in range(3))) == ["hi"] * 3
+    assert warmed == [True]
+
+
+@every_face
+async def test_a_metric_that_cannot_be_loaded_stops_the_call(face):
+    def warm_up() -> None:
+        raise OSError("no weights")
+
+    policy = policy_of(fixed("m", 0.0, warm_up=warm_up), input=[override(rule("m", "gt", 0.5))])
+    with pytest.raises(guard.PolicyError, match="no weights"):
+        await ask(face, "hi", str, policy=policy)
