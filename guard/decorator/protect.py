@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from guard.decorator.call import Call, OnBlock
 from guard.decorator.input import Input
@@ -20,6 +20,7 @@ from guard.loop import run
 from guard.policies import load_policies, load_policy
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+Begin: TypeAlias = Callable[[tuple[Any, ...], dict[str, Any]], Call]
 
 
 def protect(
@@ -71,9 +72,13 @@ def _guard(policy: Any) -> Guard:
     raise SettingsError(f"a {type(policy).__name__} is no policy; write @guard.protect(policy='builtin/baseline')")
 
 
-def _face(handler: Callable[..., Any], begin: Callable[[tuple[Any, ...], dict[str, Any]], Call]) -> Callable[..., Any]:
+def _face(handler: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     """The function that takes the handler's place, of the same kind: frameworks ask which it is."""
+    yields = inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler)
+    return _streamed(handler, begin) if yields else _whole(handler, begin)
 
+
+def _whole(handler: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     async def coroutine(*args: Any, **kwargs: Any) -> Any:
         call = begin(args, kwargs)
         if not await call.enter():
@@ -86,6 +91,10 @@ def _face(handler: Callable[..., Any], begin: Callable[[tuple[Any, ...], dict[st
             return call.instead()
         return run(call.leave(handler(*call.args, **call.kwargs)))
 
+    return coroutine if inspect.iscoroutinefunction(handler) else function
+
+
+def _streamed(handler: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
         call = begin(args, kwargs)
         if not await call.enter():
@@ -128,8 +137,4 @@ def _face(handler: Callable[..., Any], begin: Callable[[tuple[Any, ...], dict[st
                 raise
         yield from run(call.finish())
 
-    if inspect.isasyncgenfunction(handler):
-        return async_generator
-    if inspect.isgeneratorfunction(handler):
-        return generator
-    return coroutine if inspect.iscoroutinefunction(handler) else function
+    return async_generator if inspect.isasyncgenfunction(handler) else generator
