@@ -79,7 +79,7 @@ class HttpSource:
 
     def _fetch(self) -> bytes | None:
         """The body, or None where it is still the one that the last ETag names. Raises PolicyError."""
-        headers = {"If-None-Match": self._etag} if self._etag and self._body is not None else {}
+        headers = {"If-None-Match": self._etag} if self._etag else {}
         try:
             with self._client.stream("GET", self.url, headers=headers) as response:
                 if response.status_code == httpx.codes.NOT_MODIFIED and headers:

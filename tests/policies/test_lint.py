@@ -63,6 +63,12 @@ def test_an_override_behind_what_lets_its_text_go_on(remarks: Remarks, action: s
     ]
 
 
+def test_what_is_only_observed_keeps_nothing_from_acting(remarks: Remarks) -> None:
+    text = stages(f"[{PII}] {HIDE}", f"[{rule('rivals')}] {STOP}")
+    assert remarks(text.replace("name: r0,", "name: r0, mode: observe,")) == []
+    assert remarks(text.replace("name: r1,", "name: r1, mode: observe,")) == []
+
+
 def test_a_ruleset_behind_one_that_asks_for_less_never_acts(remarks: Remarks) -> None:
     text = stages(f"[{PII}] {STOP}", f"[{rule('rivals')}, {PII}] {STOP}", f"[{PII}] {STOP}")
     never = "never acts: 'r0' comes first and triggers whenever it does; move it up"

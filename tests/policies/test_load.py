@@ -84,6 +84,13 @@ def test_every_problem_of_a_file_is_named_at_once(problems: Problems) -> None:
     assert [line.split(";")[0] for line in problems(text)] == ["p.yaml:7: no metric 'a'", "p.yaml:8: no metric 'b'"]
 
 
+def test_a_list_that_is_empty_is_a_problem_beside_a_list_with_one(problems: Problems) -> None:
+    text = RULESET.replace("{rule}", "{metric: pii, operator: anny}") + "      - {name: s, rules: []}\n"
+    assert problems(text) == [
+        "p.yaml:7: operator cannot be 'anny'; did you mean 'any'?", "p.yaml:8: rules: should hold at least 1",
+    ]  # fmt: skip
+
+
 def test_a_wrong_label_is_found_on_its_own_line(problems: Problems) -> None:
     rule = (
         "metric: pii\n            operator: any\n            target_value:\n              - ssn\n              - emial"
@@ -98,6 +105,11 @@ def test_a_redaction_of_a_side_that_no_rule_reads_is_refused(problems: Problems)
     assert problems(text) == [
         "p.yaml:8: nothing of input is measured here, so nothing of it can be redacted; use override"
     ]
+
+
+def test_a_redaction_by_a_metric_that_is_unknown_is_one_problem(problems: Problems) -> None:
+    text = ACTION.replace("metric: pii", "metric: pyi").replace("{action}", "{type: redact, labels: [emial]}")
+    assert problems(text) == ["p.yaml:7: no metric 'pyi'; did you mean 'pii'?"]
 
 
 def test_restoring_on_the_way_out_is_refused_since_it_would_undo_the_redaction(problems: Problems) -> None:

@@ -37,6 +37,7 @@ def test_no_policies_at_all_refuse_everything() -> None:
     ("nearer", "farther"),
     [
         ({"apps": ["support-bot"]}, {"apps": ["support-*"]}),
+        ({"apps": ["support-bot"], "models": ["*"]}, {"apps": ["support-bot*"], "models": ["gpt"]}),
         ({"apps": ["support-*"]}, {"apps": ["*"]}),
         ({"apps": ["support-b*"]}, {"apps": ["s*", "*-bot"]}),
         ({"apps": ["support-bot"]}, {"models": ["gpt"], "routes": ["/v1/chat"]}),

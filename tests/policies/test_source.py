@@ -131,6 +131,7 @@ class Server:
     def __init__(self, body: str) -> None:
         self.body = body
         self.status = 200
+        self.etags = True
         self.sent = self.unchanged = 0
         self.headers: list[httpx.Headers] = []
 
@@ -145,7 +146,7 @@ class Server:
             self.unchanged += 1
             return httpx.Response(304)
         self.sent += 1
-        return httpx.Response(200, text=self.body, headers={"etag": etag})
+        return httpx.Response(200, text=self.body, headers={"etag": etag} if self.etags else {})
 
 
 class TestUrls:
@@ -170,6 +171,12 @@ class TestUrls:
         assert names(source.load()) == ["b"]
         assert not source.changed()
         assert (server.sent, server.unchanged) == (2, 2)
+
+    def test_a_server_without_etags_changes_only_with_its_body(self, source: HttpSource, server: Server) -> None:
+        server.etags = False
+        loaded(source)
+        server.body += "\n"
+        assert source.changed()
 
     def test_errors_name_the_url_and_the_line(self, source: HttpSource, server: Server) -> None:
         server.body = "policy: a\nstage: {}\n"
