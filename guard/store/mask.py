@@ -74,11 +74,11 @@ class Masker:
             return f"[… {len(text)} characters more]"
         end = min(len(text), limit)
         window = clean(text[: limit + _MARGIN])
-        marks = [] if self.mode == "full" else _merged([*_of_spans(spans, len(text)), *_light(window)])
+        marks = [] if self.mode == "full" else _merged([*_of_spans(spans, len(text), end), *_light(window)])
         pieces, at = [], 0
         for mark in marks:
             if mark.start >= end:
-                break
+                break  # _light reads on a little, to see what it is that begins before
             pieces += [window[at : mark.start], f"[{mark.label}]"]
             at = mark.end
         pieces.append(window[at:end])
@@ -105,10 +105,11 @@ def found_in(texts: Sequence[str], spans: Iterable[Span]) -> dict[str, str]:
     return dict(sorted(values.items(), key=lambda item: -len(item[0])))
 
 
-def _of_spans(spans: Iterable[Span], length: int) -> Iterable[Mark]:
+def _of_spans(spans: Iterable[Span], length: int, shown: int) -> Iterable[Mark]:
+    """The marks of what begins within the characters that are shown."""
     for span in spans:
         start, end = max(0, span.start), min(length, span.end)
-        if start < end:
+        if start < end and start < shown:
             yield Mark(start, end, _name(span.label))
 
 
