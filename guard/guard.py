@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from random import Random
@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from guard.errors import Blocked
 from guard.loop import run
-from guard.metrics import Measurements, Side, Turn
-from guard.metrics.measure import measure
+from guard.metrics import Measurements, Probe, Side, Turn
+from guard.metrics.measure import Needed, measure
 from guard.policies import LoadedPolicy
 from guard.stages import Decision, Override, Redact, Stage, Subscription, decide, explain, needed
 from guard.stages.redact import Placeholders, redacted
@@ -93,10 +93,17 @@ class Exchange:
         measurements = await self.measure(stage, turn)
         return self.conclude(stage, turn, measurements, started)
 
-    async def measure(self, stage: Stage, turn: Turn) -> Measurements:
-        """Everything that the stage still needs to know about the turn, within its timeout."""
-        still = None if self.guard.measure_all else partial(needed, stage)
-        return await measure(stage.probes, turn, self.policy.metrics, timeout=stage.timeout, needed=still)
+    async def measure(
+        self, stage: Stage, turn: Turn, probes: Collection[Probe] | None = None, still: Needed | None = None
+    ) -> Measurements:
+        """What the stage needs to know about the turn, within its timeout: by default all that can still matter.
+
+        `probes` and `still` choose otherwise. Raises PolicyError where what the policy measures with cannot be loaded.
+        """
+        await self.policy.ready()
+        if probes is None:
+            probes, still = stage.probes, None if self.guard.measure_all else partial(needed, stage)
+        return await measure(probes, turn, self.policy.metrics, timeout=stage.timeout, needed=still)
 
     def conclude(self, stage: Stage, turn: Turn, measurements: Measurements, started: float) -> Verdict:
         """Decide on what was measured since `started` (perf_counter), act, and record."""

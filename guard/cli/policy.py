@@ -22,7 +22,6 @@ from guard.policies.cases import Suite, read_cases
 from guard.policies.diff import Change, diff
 from guard.policies.files import BUILT_IN, cases_of, find, is_cases, policy_files
 from guard.policies.lint import lint, lint_together
-from guard.policies.ready import make_ready
 from guard.policies.trial import Trial, attempt, came_to, flipped
 from guard.stages import Status
 
@@ -77,7 +76,6 @@ def explain(
     console = Console(highlight=False)
     policy = load_policy(path)
     if text is not None:
-        make_ready([policy])
         verdict = Guard(policy, measure_all=True).check(text, stage)  # type: ignore[arg-type] - checked above
         _show_verdict(console, verdict)
         return
@@ -148,7 +146,7 @@ def _test(console: Console, suite: Suite) -> int:
     trials: list[Trial] = []
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("making metrics ready", total=len(suite.cases))
-        make_ready([suite.policy])
+        suite.policy.make_ready()
         for case in suite.cases:
             progress.update(task, description=case.name[:40])
             trials.append(run(attempt(case, suite.policy, Guard)))
@@ -181,7 +179,6 @@ def _show_change(console: Console, change: Change) -> None:
 
 
 def _show_flips(console: Console, before: LoadedPolicy, after: LoadedPolicy) -> None:
-    make_ready([before, after])
     files = [(cases_of(policy.file), policy) for policy in (before, after) if policy.file]
     cases = [case for file, policy in files if file for case in read_cases(file, policy).cases]
     flips = 0

@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeAlias
 
 from guard.decorator.input import Input
 from guard.decorator.output import Output
-from guard.decorator.ready import Ready
 from guard.decorator.shapes import Slot
 from guard.errors import SettingsError
 from guard.guard import Exchange, Verdict
@@ -41,7 +40,6 @@ class Call:
     def __init__(
         self,
         exchange: Exchange,
-        ready: Ready,
         taken: Input,
         given: Output,
         on_block: OnBlock,
@@ -50,7 +48,7 @@ class Call:
     ) -> None:
         self.exchange = exchange
         self.blocked: Verdict | None = None
-        self._ready, self._taken, self._given, self._on_block = ready, taken, given, on_block
+        self._taken, self._given, self._on_block = taken, given, on_block
         self._bound = taken.bind(args, kwargs)
         self._turn = taken.read(self._bound, exchange.labels)
         self._texts: dict[tuple[str | int, ...], HoldBack] = {}
@@ -69,7 +67,6 @@ class Call:
 
     async def enter(self) -> bool:
         """Check the input; whether the handler may be called."""
-        await self._ready.wait()
         before = self._turn
         await self._check(BEFORE)
         if self.blocked is None:

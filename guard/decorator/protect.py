@@ -13,7 +13,6 @@ from typing import Any, TypeAlias, TypeVar
 from guard.decorator.call import Call, OnBlock
 from guard.decorator.input import Input
 from guard.decorator.output import Output
-from guard.decorator.ready import Ready
 from guard.errors import SettingsError
 from guard.guard import Guard, Policies
 from guard.loop import run
@@ -46,7 +45,6 @@ def protect(
     Raises PolicyError where the policy cannot be used, SettingsError where text cannot be found or replaced.
     """
     guard = _guard(policy)
-    ready = Ready(guard.policies)
     if on_block not in ("answer", "raise") and not callable(on_block):
         raise SettingsError(f"on_block is no {on_block!r}; give 'answer', 'raise' or a function of the verdict")
 
@@ -55,7 +53,7 @@ def protect(
         taken, given = Input(handler, name, input), Output(handler, name, output)
 
         def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-            return Call(guard.exchange(app=app), ready, taken, given, on_block, args, kwargs)
+            return Call(guard.exchange(app=app), taken, given, on_block, args, kwargs)
 
         return wraps(handler)(_face(handler, begin))  # type: ignore[return-value] - it takes and gives the same
 

@@ -10,7 +10,6 @@ from types import TracebackType
 
 from guard.errors import PolicyError
 from guard.policies.policy import LoadedPolicy
-from guard.policies.ready import make_ready
 from guard.policies.set import PolicySet
 from guard.policies.source import Source
 
@@ -82,7 +81,8 @@ class LivePolicies:
     def load(self) -> None:
         """Put in force what the source now gives. Raises PolicyError, and changes nothing, where it is broken."""
         policies = self.source.load()
-        make_ready(policies.policies, self.current.policies)
+        for policy in policies.policies:
+            policy.make_ready()
         self.current = policies
         now = time.time()
         self.status = Status(tuple(policy.label for policy in policies.policies), now, now)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from guard.errors import PolicyError
 from guard.metrics.metric import Metric
 from guard.metrics.registry import Registry
 from guard.metrics.turn import SIDES, Side
@@ -76,6 +79,8 @@ class LoadedPolicy:
     own: Mapping[str, Metric]
     metrics: Registry
     file: Path | None = None
+    _ready: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
+    _loading: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -98,6 +103,28 @@ class LoadedPolicy:
     def select(self, app: str = "", model: str = "", route: str = "") -> LoadedPolicy:
         """Itself, whatever the turn: a policy that is handed over by name applies to everything it is asked about."""
         return self
+
+    async def ready(self) -> None:
+        """Return once all that the rules measure with is loaded: the first turn waits. Raises PolicyError."""
+        if not self._ready.is_set():
+            await asyncio.to_thread(self.make_ready)
+
+    def make_ready(self) -> None:
+        """Load all that the rules measure with, outside of any turn's deadline. Raises PolicyError where it cannot be."""
+        with self._loading:
+            if self._ready.is_set():
+                return
+            for probe in (probe for stage in self.policy.stages.values() for probe in stage.probes):
+                self._warm_up(self.metrics[probe.metric])
+            self._ready.set()
+
+    def _warm_up(self, metric: Metric) -> None:
+        try:
+            if metric.warm_up is not None:
+                metric.warm_up()
+        except Exception as error:  # noqa: BLE001 - a metric is foreign code: what it raises means that it cannot be used
+            why = f"metric '{metric.name}' cannot be made ready: {type(error).__name__}: {error}"
+            raise PolicyError(f"{self.file or self.name}:1: {' '.join(why.split())}") from None
 
     @cached_property
     def _by_kind(self) -> dict[Side, Stage]:

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from guard.guard import Exchange, Verdict
 from guard.metrics import Measurements, Probe, Side, Span, Turn
-from guard.metrics.measure import Needed, measure
+from guard.metrics.measure import Needed
 from guard.stages import Decision, Redact, Stage, decide, needed
 from guard.stream.findings import Findings, by_windows, redactable, undecided, windowed
 from guard.stream.region import Region
@@ -149,7 +149,7 @@ class HoldBack:
         return await self._measure(missing({}), turn, missing)
 
     async def _measure(self, probes: Collection[Probe], turn: Turn, still: Needed | None = None) -> Measurements:
-        return await measure(probes, turn, self.exchange.policy.metrics, timeout=self.stage.timeout, needed=still)
+        return await self.exchange.measure(self.stage, turn, probes, still)
 
     def _note(self, measurements: Measurements, start: int, end: int) -> None:
         self._live += self._findings.add(measurements, start, end - start)
