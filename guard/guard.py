@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from random import Random
-from time import perf_counter, time
+from time import perf_counter
 from typing import Any, Protocol
 
 from guard.errors import Blocked
@@ -30,8 +30,8 @@ class Policies(Protocol):
 class Recorder(Protocol):
     """Takes what becomes events, at once and without waiting."""
 
-    def add(self, make: Callable[..., Event]) -> object:
-        """Take a function that makes the event; it is called off the hot path."""
+    def add(self, make: Callable[..., Event], characters: int) -> object:
+        """Take a function that makes the event, off the hot path, and how many characters of text it holds on to."""
         ...
 
 
@@ -181,7 +181,6 @@ class Guard:
             turn,
             id=verdict.event,
             request=exchange.request,
-            at=time(),
             project=self.project,
             app=exchange.labels.get("app", ""),
             policy=verdict.policy.name,
@@ -189,6 +188,6 @@ class Guard:
             millis=verdict.millis,
         )
         if self.recorder is not None:
-            self.recorder.add(make)
+            self.recorder.add(make, turn.characters)
         if self.notifier is not None and (subscriptions := verdict.decision.subscriptions):
             self.notifier.tell(subscriptions, lambda: asdict(make()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from guard.guard import Guard
@@ -102,9 +102,9 @@ class Recorded:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def add(self, event: Any) -> None:
+    def add(self, make: Callable[[], Event], characters: int) -> None:
         """Make the event now and keep it."""
-        self.events.append(event())
+        self.events.append(make())
 
 
 def guard_of(policy: LoadedPolicy, **kept: Any) -> tuple[Guard, list[Event]]:

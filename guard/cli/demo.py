@@ -107,6 +107,9 @@ def _tell(console: Console, asked: str, answer: Answer | str, settings: Settings
         table.add_row("answer", Text(answer.text))
         for event in events:
             table.add_row(event.stage, Text(f"{event.status}: {event.explanation}"))
+        kept = [text for event in events[:1] for text in event.text.get("input", ())]
+        if kept != [asked]:
+            table.add_row("kept as", Text("\n".join(kept)))
         guard = sum(event.millis for event in events)
         table.add_row("took", f"{answer.seconds * 1000:.0f} ms in all, {guard:.1f} ms of it in Guard")
     console.print(table)

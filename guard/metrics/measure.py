@@ -48,7 +48,7 @@ async def measure(
     results: dict[Probe, Measurement] = {}
     deadline = None if timeout is None else perf_counter() + timeout
     ordered = sorted(set(probes), key=lambda probe: metrics[probe.metric].cost)
-    small = _is_small(turn)
+    small = turn.characters <= INLINE_CHARACTERS
     for cost, group in groupby(ordered, key=lambda probe: metrics[probe.metric].cost):
         wanted = list(group)
         if needed is not None and cost > Cost.FREE and results:
@@ -107,12 +107,6 @@ def _failure(metric: Metric, error: Exception) -> Failure:
 
 def _timed(measurement: Measurement, started: float) -> Measurement:
     return replace(measurement, millis=(perf_counter() - started) * 1000)
-
-
-def _is_small(turn: Turn) -> bool:
-    characters = sum(len(part) for message in turn.messages for part in message.parts)
-    characters += sum(map(len, turn.output)) + sum(map(len, turn.documents))
-    return characters + sum(len(call.arguments) for call in turn.tool_calls) <= INLINE_CHARACTERS
 
 
 def _threads() -> anyio.CapacityLimiter:

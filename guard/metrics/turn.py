@@ -62,6 +62,13 @@ class Turn:
             return tuple(call.arguments for call in self.tool_calls)
         return tuple(part for message in self.messages if side_of(message.role) == side for part in message.parts)
 
+    @property
+    def characters(self) -> int:
+        """How much text it holds, the app's own included."""
+        count = sum(len(part) for message in self.messages for part in message.parts)
+        count += sum(map(len, self.output)) + sum(map(len, self.documents))
+        return count + sum(len(call.arguments) for call in self.tool_calls)
+
     def with_passages(self, side: Side, texts: Sequence[str]) -> Turn:
         """The same turn with the texts of one side replaced, one for one and in the order of `passages(side)`."""
         if side == "output":

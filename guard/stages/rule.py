@@ -20,6 +20,8 @@ NUMBER: dict[str, Callable[[Any, Any], bool]] = {
     "gt": op.gt, "lt": op.lt, "gte": op.ge, "lte": op.le, "eq": op.eq, "neq": op.ne,
 }  # fmt: skip
 STRING: dict[str, Callable[[Any, Any], bool]] = {"eq": op.eq, "neq": op.ne}
+#: How many labels of a target are shown in a sentence.
+SHOWN = 3
 #: Operators that ask which labels were found.
 LABELS = frozenset({"contains", "all", "any", "empty", "not_empty"})
 #: Operators that stay true once true while more text is read: numbers only rise, labels are only added.
@@ -45,7 +47,8 @@ class Rule(BaseModel):
         of = f" of {self.of}" if self.of else ""
         target = self.target_value
         if isinstance(target, list):
-            target = f"[{', '.join(map(str, target))}]"
+            more = [f"… {len(target) - SHOWN} more"] if len(target) > SHOWN else []
+            target = f"[{', '.join([*map(str, target[:SHOWN]), *more])}]"
         return f"{self.metric}{of} {self.operator}{'' if target is None else f' {target}'}"
 
     def test(self) -> Test:
