@@ -34,8 +34,8 @@ from guard.proxy.moderations import moderations
 from guard.proxy.proxy import HungUp, Proxy
 from guard.proxy.upstream import HttpUpstream, Upstream, UpstreamRefused
 from guard.settings import Settings
-from guard.store import Masker, open_store, spool_folder
 from guard.store.buffer import Buffer
+from guard.store.recording import recording
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +90,9 @@ async def _recording(settings: Settings, stack: AsyncExitStack) -> Buffer | None
     """The buffer that takes this worker's events to the store, both closed with the stack."""
     if settings.store == "none":
         return None
-    store = await open_store(settings.store)
-    stack.push_async_callback(store.close)
-    folder = Path(settings.spool) if settings.spool else spool_folder(settings.store)
-    masker = Masker(mode=settings.event_text)
-    return await stack.enter_async_context(Buffer(store, folder, masker=masker, keep_days=settings.retention_days))
+    spool = Path(settings.spool) if settings.spool else None
+    recorder = recording(settings.store, spool=spool, text=settings.event_text, keep_days=settings.retention_days)
+    return await stack.enter_async_context(recorder)
 
 
 def upstream_of(settings: Settings) -> Upstream:
