@@ -14,7 +14,7 @@ SIDE: dict[Side, str] = {
     "output": "the output",
     "tool_call": "the tool call",
     "tool_result": "the tool result",
-    "retrieval": "the retrieved documents",
+    "retrieval": "the retrieved text",
 }
 COMPARES = {
     "gt": "is more than",
@@ -24,7 +24,7 @@ COMPARES = {
     "eq": "is",
     "neq": "is not",
 }
-MASKS = {"label": "a placeholder such as [{label}_1]", "hash": "its label and a hash", "stars": "as many stars"}
+MASKS = {"label": "a placeholder", "hash": "its label and a hash", "stars": "as many stars"}
 
 
 def rule(written: Rule, stage: Stage, metrics: Mapping[str, Metric]) -> str:
@@ -42,8 +42,8 @@ def rule(written: Rule, stage: Stage, metrics: Mapping[str, Metric]) -> str:
     return f"{subject} {verb} {listed(labels, 'and' if operator == 'all' else 'or')}"
 
 
-def action(written: Action, labels: Sequence[str] = ()) -> str:
-    """What happens, as the end of a sentence. `labels` are what a redaction's rules ask for."""
+def action(written: Action, label: str = "") -> str:
+    """What happens, as the end of a sentence. `label` is an example of what a redaction finds."""
     if isinstance(written, Override):
         count = len(written.choices)
         text = (
@@ -51,8 +51,9 @@ def action(written: Action, labels: Sequence[str] = ()) -> str:
         )
     elif isinstance(written, Redact):
         what = listed(written.labels, "and") + " in it" if written.labels else "what was found"
-        example = (list(written.labels or labels) or ["LABEL"])[0].upper()
-        text = f"{what} is replaced by {MASKS[written.mask].format(label=example)}"
+        example = (written.labels[0] if written.labels else label).upper()
+        such = f" such as [{example}_1]" if example and written.mask == "label" else ""
+        text = f"{what} is replaced by {MASKS[written.mask]}{such}"
         text += ", and put back where the answer repeats it" if written.restore else ""
     else:
         text = "the text goes on as it is, and the app is told"
@@ -67,11 +68,21 @@ def told(written: Action) -> str:
 def ruleset(written: Ruleset, stage: Stage, metrics: Mapping[str, Metric]) -> str:
     """One sentence: when which rules hold, what follows."""
     when = " and ".join(rule(one, stage, metrics) for one in written.rules)
-    asked = [label for one in written.rules if isinstance(one.target_value, list) for label in one.target_value]
-    follows = action(written.action, [str(label) for label in asked])
+    follows = action(written.action, _example(written, stage, metrics))
     if written.mode == "observe":
         return f"When {when}, it is recorded and nothing else happens (if enforced: {follows})."
     return f"When {when}, {follows}."
+
+
+def _example(written: Ruleset, stage: Stage, metrics: Mapping[str, Metric]) -> str:
+    """A label that a ruleset's rules may find on the stage's own side; empty where none is known."""
+    for one in written.rules:
+        if (one.of or stage.kind) == stage.kind:
+            asked = one.target_value if isinstance(one.target_value, list) else [one.target_value]
+            known = [label for label in asked if isinstance(label, str)] or sorted(metrics[one.metric].labels or ())
+            if known:
+                return known[0]
+    return ""
 
 
 def stage(written: Stage) -> str:

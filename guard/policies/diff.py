@@ -12,13 +12,21 @@ from guard.stages import Action, Override, Rule, Ruleset, Stage
 
 Kind = Literal["added", "removed", "changed"]
 
-#: A stage's settings, with the sentence that a change of them makes.
+#: A stage's settings: what a change of them is about, and words for their values.
 SETTINGS = {
-    "timeout": "what is measured has {new}, not {old}",
-    "on_failure": "a check that fails or is late means {new}, not {old}",
-    "refusal": "what cannot be checked is answered “{new}”, not “{old}”",
-    "stream": "a streamed answer is held back by {new}, not {old}",
-    "paused": "paused is {new}, not {old}",
+    "timeout": "what is measured has",
+    "on_failure": "what cannot be checked",
+    "refusal": "what cannot be checked is answered",
+    "stream": "a streamed answer is released",
+    "paused": "the stage is",
+}
+WORDS = {
+    "block": "is refused",
+    "allow": "goes on unchecked",
+    "window": "window by window",
+    "whole": "at its end",
+    True: "paused",
+    False: "not paused",
 }
 
 
@@ -101,11 +109,17 @@ class _Seen:
 
 
 def _settings(a: Stage, b: Stage) -> Iterator[Change]:
-    for field, sentence in SETTINGS.items():
-        before, after = getattr(a, field), getattr(b, field)
+    for field, subject in SETTINGS.items():
+        before, after = _shown(a, field), _shown(b, field)
         if before != after:
-            shown = describe.seconds if field == "timeout" else str
-            yield Change("changed", b.name, sentence.format(old=shown(before), new=shown(after)))
+            yield Change("changed", b.name, f"{subject} {after}; it was: {before}")
+
+
+def _shown(stage: Stage, field: str) -> str:
+    value = getattr(stage, field)
+    if field == "timeout":
+        return describe.seconds(value)
+    return f"“{value}”" if field == "refusal" else WORDS[value]
 
 
 def _rulesets(a: _Seen, b: _Seen) -> Iterator[Change]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from guard.metrics.registry import REGISTRY, Registry
@@ -15,6 +17,8 @@ from guard.policies.load import load_document
 from guard.policies.plain import Place
 from guard.policies.policy import LoadedPolicy
 from guard.stages import Override, Redact, Ruleset, Stage
+
+SENTENCE_ENDS = frozenset(".!?…。！？)\"”»'")  # noqa: RUF001 - sentences end so in many scripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,18 @@ def _written(policy: LoadedPolicy, document: Document) -> Iterator[tuple[Place, 
             if path is None:
                 continue
             yield from ((path, text) for text in reach.cannot_hold(ruleset, stage, policy.policy.metrics))
+            yield from ((path, text) for text in reach.holds_too_often(ruleset, _shares()))
             if ruleset.name in pre_empted:
                 yield path, f"'{ruleset.name}' {pre_empted[ruleset.name]}"
             yield from (((*path, "action"), text) for text in _action(ruleset, stage, policy))
+
+
+@cache
+def _shares() -> dict[str, dict[str, float]]:
+    """Which thresholds of the shipped model a share of ordinary texts reaches."""
+    from guard.metrics.ngrams import FOLDER
+
+    return json.loads((FOLDER / "model.json").read_text(encoding="utf-8")).get("thresholds", {})
 
 
 def _place(document: Document, stage: Stage, ruleset: Ruleset) -> Place | None:
@@ -104,6 +117,10 @@ def _action(ruleset: Ruleset, stage: Stage, policy: LoadedPolicy) -> Iterator[st
     if isinstance(action, Override):
         if any(not choice.strip() for choice in action.choices):
             yield "one of its answers is empty, which an app may show as an error; write a sentence"
+        ends = [choice.rstrip()[-1:] in SENTENCE_ENDS for choice in action.choices]
+        if any(ends) and not all(ends):
+            cut = action.choices[ends.index(False)]
+            yield f"'{cut}' ends without a full stop: in [a, b] each comma begins an answer; put answers into quotes"
         if len(set(action.choices)) < len(action.choices):
             yield "two of its answers are the same; remove one"
     if isinstance(action, Redact):

@@ -110,7 +110,7 @@ class LoadedPolicy:
             await asyncio.to_thread(self.make_ready)
 
     def make_ready(self) -> None:
-        """Load all that the rules measure with, outside of any turn's deadline. Raises PolicyError where it cannot be."""
+        """Load all that the rules measure with, outside of any turn's deadline. Raises PolicyError where that fails."""
         with self._loading:
             if self._ready.is_set():
                 return

@@ -1,7 +1,8 @@
-"""Which rulesets can never act: rules that cannot hold, and rulesets behind one that always comes first."""
+"""Which rulesets act never or too often: rules that cannot hold, or hold for ordinary texts, or always come second."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from guard.metrics import Cost, Metric, Probe
@@ -12,6 +13,8 @@ PROBABILITIES = frozenset({"prompt_injection", "toxicity"})
 PROBABLE_KINDS = frozenset({"classifier", "judge"})
 #: Seconds below which an answer over the network is rarely there.
 NETWORK = 1.0
+#: The share of ordinary texts that a rule should not hold for, as the model's card says it.
+MOST = "1.0%"
 
 
 def cannot_hold(ruleset: Ruleset, stage: Stage, declared: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
@@ -23,6 +26,20 @@ def cannot_hold(ruleset: Ruleset, stage: Stage, declared: Mapping[str, Mapping[s
     for first, second in _pairs(ruleset, stage):
         if _contradict(first, second):
             yield f"'{first}' and '{second}' never hold together; remove one, or make two rulesets of them"
+
+
+def holds_too_often(ruleset: Ruleset, shares: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Thresholds that many ordinary texts reach.
+
+    `shares` gives for each metric which threshold a share of them reaches, `{"1.0%": 0.3}`, as its model's card does.
+    """
+    for rule in ruleset.rules:
+        least, target = shares.get(rule.metric, {}).get(MOST), rule.target_value
+        if least is None or rule.operator not in ("gt", "gte") or not isinstance(target, (int, float)):
+            continue
+        if target < least and ruleset.mode == "enforce":
+            fix = f"write {math.ceil(least * 100) / 100} or more, or mode: observe"
+            yield f"'{rule}' holds for more than {MOST} of ordinary texts, says the model's card; {fix}"
 
 
 def pre_empted(stage: Stage) -> Iterator[tuple[Ruleset, str]]:

@@ -75,6 +75,8 @@ async def _outcome(case: Case, kind: Side, policy: LoadedPolicy, guard: Callable
 def came_to(outcome: Outcome) -> str:
     """What became of a text, in a few words."""
     decision = outcome.decision
+    if decision.status in (Status.SKIPPED, Status.PAUSED):
+        return "not checked"
     name = f"'{decision.ruleset.name}'" if decision.ruleset else ""
     if decision.blocked:
         return f"answered by {name}" if decision.status == Status.TRIGGERED else f"refused: {name} could not be checked"
@@ -140,7 +142,7 @@ def _scope(case: Case, policy: LoadedPolicy) -> list[str]:
 def _given(policy: LoadedPolicy, case: Case) -> LoadedPolicy:
     """The policy with metrics that give what the case says they measure."""
     stand_ins = {
-        name: replace(policy.metrics[name], measure=_constant(measurement(given)), cost=Cost.FREE)
+        name: replace(policy.metrics[name], measure=_constant(measurement(given)), cost=Cost.FREE, warm_up=None)
         for name, given in case.scores.items()
         if name in policy.metrics
     }

@@ -28,7 +28,7 @@ def rule(metric: str, operator: str, target: object = None, of: str | None = Non
         (rule("language", "neq", "en"), "language of the input is not en"),
         (rule("language", "any", ["en", "fr"]), "language of the input is en or fr"),
         (rule("pii", "any", ["ssn", "email", "name"]), "pii of the input finds ssn, email or name"),
-        (rule("pii", "all", ["ssn", "email"], "retrieval"), "pii of the retrieved documents finds ssn and email"),
+        (rule("pii", "all", ["ssn", "email"], "retrieval"), "pii of the retrieved text finds ssn and email"),
         (rule("pii", "contains", "ssn"), "pii of the input finds ssn"),
         (rule("pii", "empty"), "pii of the input finds nothing"),
         (rule("pii", "not_empty"), "pii of the input finds anything"),
@@ -157,8 +157,8 @@ def test_a_diff_says_every_difference_in_a_sentence(load) -> None:
         "changed metric names: its words changed",
         "removed metric old: a metric of kind keywords",
         "added metric new: a metric of kind regex",
-        "changed input: what is measured has 500 ms, not 2 s",
-        "changed input: a check that fails or is late means allow, not block",
+        "changed input: what is measured has 500 ms; it was: 2 s",
+        "changed input: what cannot be checked goes on unchecked; it was: is refused",
         "removed input / gone: When names of the input finds anything, the text goes on as it is, and the app is told.",
         "changed input / data: triggers where pii of the input finds ssn or email, so more often; "
         "it was: pii of the input finds ssn",
@@ -166,7 +166,7 @@ def test_a_diff_says_every_difference_in_a_sentence(load) -> None:
         "changed input / data: triggers whether or not word_count of the input is more than 2, so more often",
         "changed input / data: is now only observed, not enforced",
         "changed input / data: what was found is replaced by as many stars; "
-        "it was: what was found is replaced by a placeholder such as [LABEL_1]",
+        "it was: what was found is replaced by a placeholder",
         "changed input / rude: triggers where toxicity of the input is at least 0.8, so more often; "
         "it was: toxicity of the input is at least 0.9",
         "changed input / rude: its answers are now “please not”; they were “no”",

@@ -89,6 +89,18 @@ def test_a_target_that_a_probability_never_reaches(remarks: Remarks, operator: s
     assert found == ([] if holds else [said])
 
 
+def test_a_threshold_that_many_ordinary_texts_reach(remarks: Remarks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guard.policies.lint._shares", lambda: {"toxicity": {"0.1%": 0.8, "1.0%": 0.411}})
+    text = stages(f"[{rule('toxicity', 'gte', 0.4)}] {STOP}")
+    assert remarks(text) == [
+        "p.yaml:7: 'toxicity gte 0.4' holds for more than 1.0% of ordinary texts, says the model's card; "
+        "write 0.42 or more, or mode: observe"
+    ]
+    assert remarks(text.replace("0.4}", "0.42}")) == []
+    assert remarks(text.replace("gte", "lte")) == []
+    assert remarks(text.replace("name: r0,", "name: r0, mode: observe,")) == []
+
+
 def test_a_count_has_no_such_bounds(remarks: Remarks) -> None:
     assert remarks(stages(f"[{rule('word_count', 'gt', 1000)}] {STOP}")) == []
 
@@ -114,10 +126,17 @@ def test_rules_that_exclude_each_other(remarks: Remarks, first, second, together
 
 
 def test_answers_that_say_nothing_or_the_same_twice(remarks: Remarks) -> None:
-    assert remarks(stages(f"[{PII}] {{type: override, choices: [no, ' ', no]}}")) == [
+    assert remarks(stages(f"[{PII}] {{type: override, choices: [No, ' ', No]}}")) == [
         "p.yaml:7: one of its answers is empty, which an app may show as an error; write a sentence",
         "p.yaml:7: two of its answers are the same; remove one",
     ]
+
+
+def test_an_answer_that_a_comma_cut_in_two(remarks: Remarks) -> None:
+    assert remarks(stages(f"[{PII}] {{type: override, choices: [I'm sorry, I can't say. Ask another way.]}}")) == [
+        "p.yaml:7: 'I'm sorry' ends without a full stop: in [a, b] each comma begins an answer; put answers into quotes"
+    ]
+    assert remarks(stages(f"[{PII}] {{type: override, choices: [No, Never]}}")) == []
 
 
 def test_a_redaction_of_what_may_have_no_place(remarks: Remarks) -> None:
