@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from guard.errors import MetricError
 from guard.metrics import Turn
 from guard.metrics.secrets import Secrets, entropy, secrets
-from tests.metrics.made_up import SECRETS, alnum, hexadecimal
+from tests.metrics.made_up import SECRETS, alnum, hexadecimal, lower
 
 METRIC = secrets()
 KEY_LINES = "\n".join(alnum(64, seed) for seed in range(6))
@@ -54,6 +54,7 @@ NEAR_MISSES = [
     "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
     "0123456789abcdef0123456789abcdef",
     "the token count is 1234567890123456",
+    "row " + lower(40),
 ]
 
 

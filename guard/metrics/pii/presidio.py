@@ -140,9 +140,6 @@ def _found(entry: Entry, text: str, piece: str, offset: int) -> Iterator[Span]:
         return
     for finding in recogniser.analyze(piece, recogniser.supported_entities):
         start, end = offset + finding.start, offset + finding.end
-        # What touches the cut of a window may go on beyond it; the next window holds it whole.
-        if (offset and start == offset) or (finding.end == len(piece) and end < len(text)):
-            continue
         if score := kind.score(text, start, end, finding.score):
             yield Span(start, end, kind.label, score)
 
