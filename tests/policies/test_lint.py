@@ -19,8 +19,9 @@ Remarks = Callable[..., list[str]]
 
 
 @pytest.fixture
-def remarks(write, metrics: Registry, tmp_path) -> Remarks:
+def remarks(write, metrics: Registry, tmp_path, monkeypatch: pytest.MonkeyPatch) -> Remarks:
     """The remarks on a policy, without the folder; its cases and its other stage are in order unless they are given."""
+    monkeypatch.setattr("guard.policies.lint._shares", dict)
     metrics.add(fixed("prompt_injection", 0.1))
     metrics.add(replace(fixed("judged", 0.1), cost=Cost.REMOTE))
 
