@@ -75,7 +75,7 @@ class Secrets(Maker):
             name,
             each_passage(read),
             kind="labels",
-            version=fingerprint(self.model_dump_json(), _FILE.read_bytes()),
+            version=fingerprint(f"{sorted(self.labels)} {self.patterns} {self.entropy}", _FILE.read_bytes()),
             cost=Cost.FREE,
             labels=self.labels | frozenset(self.patterns),
             windowed=True,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from pydantic import ValidationError
 
 from guard.errors import MetricError
 from guard.metrics import Turn
+from guard.metrics.score import Score
 from guard.metrics.secrets import Secrets, entropy, secrets
 from tests.metrics.made_up import SECRETS, alnum, hexadecimal, lower
 
@@ -59,7 +63,9 @@ NEAR_MISSES = [
 
 
 def found(text: str, metric=METRIC) -> set[tuple[str, str]]:
-    return {(span.label, text[span.start : span.end]) for span in metric.measure(Turn.of(text), "input").spans}
+    score = metric.measure(Turn.of(text), "input")
+    assert isinstance(score, Score)
+    return {(span.label, text[span.start : span.end]) for span in score.spans}
 
 
 def test_every_label_has_an_example_below():
@@ -147,6 +153,23 @@ def test_entropy_is_in_bits_per_character():
     assert entropy("aaaa") == 0
     assert entropy("abcd") == 2
     assert entropy("0123456789abcdef") == 4
+
+
+def test_the_version_is_the_same_in_every_process_and_changes_with_the_settings():
+    program = "from guard.metrics.registry import REGISTRY; print(REGISTRY['secrets'].version, REGISTRY['pii'].version)"
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+    assert METRIC.version in runs[0]
+    assert Secrets(entropy=3).make("s", Path()).version != METRIC.version
 
 
 @given(st.text(max_size=300))

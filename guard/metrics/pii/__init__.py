@@ -90,7 +90,7 @@ def personal_data(name: str, recognisers: Sequence[Recogniser], settings: Pii) -
         name,
         each_passage(read),
         kind="labels",
-        version=fingerprint(settings.model_dump_json(), *(recogniser.version for recogniser in needed)),
+        version=fingerprint(f"{sorted(claimed)} {settings.min_score}", *(recogniser.version for recogniser in needed)),
         cost=max(recogniser.cost for recogniser in needed),
         labels=claimed,
         windowed=True,

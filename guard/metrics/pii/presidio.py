@@ -51,7 +51,7 @@ class Presidio:
     @property
     def version(self) -> str:
         """Of Presidio, and of how its findings are read."""
-        return fingerprint(version("presidio-analyzer"), FILE.read_bytes())
+        return fingerprint(version("presidio-analyzer"), FILE.read_bytes(), *sorted(self._types))
 
     def load(self) -> None:
         """Import Presidio and make its recognisers."""
