@@ -14,6 +14,7 @@ from guard.proxy import chat, sse
 from guard.proxy.body import Json, error_body, read_json
 from guard.proxy.headers import guard_headers, summary
 from guard.proxy.proxy import Proxy, labels_of, proxy_of, unless_hung_up
+from guard.proxy.refused import without_refused
 from guard.proxy.stream import guarded
 
 ROUTE = "/v1/chat/completions"
@@ -29,6 +30,7 @@ async def chat_completions(request: Request) -> Response:
     body = await read_json(request, proxy.settings.max_body)
     chat.validate(body, proxy.settings.max_messages)
     exchange = proxy.guard.exchange(app=app, model=body["model"], route=ROUTE, **labels_of(body))
+    body["messages"] = without_refused(body["messages"], exchange.policy.refusals(BEFORE))
     asked = chat.read_request(body, exchange.labels)
     turn, reply = await _checked(exchange, asked, BEFORE)
     unread = chat.unread(body)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from guard.metrics.duration import Duration
 from guard.metrics.score import Probe
 from guard.metrics.turn import Side
+from guard.stages.action import Override
 from guard.stages.rule import Test
 from guard.stages.ruleset import Ruleset
 
@@ -48,6 +49,12 @@ class Stage(BaseModel):
             (ruleset, tuple((Probe(rule.metric, rule.of or self.kind), rule.test()) for rule in ruleset.rules))
             for ruleset in self.rulesets
         )
+
+    @cached_property
+    def refusals(self) -> tuple[str, ...]:
+        """Every text that may be answered instead of passing something on."""
+        enforced = (ruleset.action for ruleset in self.rulesets if ruleset.mode == "enforce")
+        return (self.refusal, *(text for action in enforced if isinstance(action, Override) for text in action.choices))
 
     @cached_property
     def probes(self) -> tuple[Probe, ...]:
