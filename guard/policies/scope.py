@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Callable
+from fnmatch import translate
+from functools import cache
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Patterns = tuple[str, ...]
+
+#: How near a full name is: nearer than any pattern.
+LITERAL = 1_000_000
 
 
 class AppliesTo(BaseModel):
@@ -24,14 +30,25 @@ class AppliesTo(BaseModel):
         A literal is nearer than a pattern, a longer pattern nearer than a shorter one; apps count before models before
         routes.
         """
-        near = [_nearest(self.apps, app), _nearest(self.models, model), _nearest(self.routes, route)]
-        return None if None in near else tuple(part for part in near if part is not None)
+        near = []
+        for patterns, value in ((self.apps, app), (self.models, model), (self.routes, route)):
+            nearest = max((_nearness(pattern, value) for pattern in patterns), default=-1)
+            if nearest < 0:
+                return None
+            near.append(nearest)
+        return tuple(near)
 
 
-def _nearest(patterns: Patterns, value: str) -> int | None:
-    matching = [_weight(pattern, value) for pattern in patterns if pattern == value or fnmatchcase(value, pattern)]
-    return max(matching, default=None)
+def _nearness(pattern: str, value: str) -> int:
+    """How near a pattern is to a value that it matches; -1 where it does not."""
+    if pattern == value:
+        return LITERAL
+    if pattern == "*":
+        return 0
+    matches, weight = _compiled(pattern)
+    return weight if matches(value) else -1
 
 
-def _weight(pattern: str, value: str) -> int:
-    return 1_000_000 if pattern == value else sum(character not in "*?[]" for character in pattern)
+@cache
+def _compiled(pattern: str) -> tuple[Callable[[str], object], int]:
+    return re.compile(translate(pattern)).match, sum(character not in "*?[]" for character in pattern)
