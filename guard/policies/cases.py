@@ -13,7 +13,7 @@ from guard.errors import PolicyError, nearest
 from guard.metrics import Failure, Measurement, Metric, Score, Side, ToolCall, Turn
 from guard.policies.document import read
 from guard.policies.plain import Place
-from guard.policies.policy import LoadedPolicy
+from guard.policies.loaded import LoadedPolicy
 from guard.stages import Stage, Status
 
 

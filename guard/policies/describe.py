@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from guard.metrics import Metric, Side
-from guard.policies.policy import LoadedPolicy
+from guard.policies.loaded import LoadedPolicy
 from guard.policies.scope import AppliesTo
 from guard.stages import Action, Override, Redact, Rule, Ruleset, Stage
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from guard.policies import describe
-from guard.policies.policy import LoadedPolicy
+from guard.policies.loaded import LoadedPolicy
 from guard.stages import Action, Override, Rule, Ruleset, Stage
 
 Kind = Literal["added", "removed", "changed"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 
 from guard.errors import PolicyError
-from guard.policies.policy import LoadedPolicy
+from guard.policies.loaded import LoadedPolicy
 from guard.policies.set import PolicySet
 from guard.policies.source import Source
 

@@ -16,7 +16,8 @@ from guard.policies.document import Document, read
 from guard.policies.extend import extend, violations
 from guard.policies.files import find, policy_files
 from guard.policies.plain import Place
-from guard.policies.policy import LoadedPolicy, Policy
+from guard.policies.loaded import LoadedPolicy
+from guard.policies.policy import Policy
 from guard.policies.scope import AppliesTo
 from guard.policies.set import PolicySet
 from guard.stages import Override, Passthrough, Redact, Rule, Ruleset, Stage, Subscription

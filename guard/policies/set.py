@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from guard.errors import NoPolicy
-from guard.policies.policy import LoadedPolicy
+from guard.policies.loaded import LoadedPolicy
 
 
 @dataclass(frozen=True, slots=True)

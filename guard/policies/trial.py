@@ -8,7 +8,7 @@ from typing import Protocol
 
 from guard.metrics import Cost, Measurement, Side, Turn
 from guard.policies.cases import Case, measurement, stage_of
-from guard.policies.policy import LoadedPolicy
+from guard.policies.loaded import LoadedPolicy
 from guard.stages import Decision, Override, Stage, Status, explain
 
 #: Seconds that a stage has in a trial, whatever its timeout: a case tells what is decided, not how fast the machine is.

@@ -1,8 +1,8 @@
 """Turns that were refused before: neither held against the conversation again, nor shown to the model.
 
 An app keeps what its user said, and the policy's reply to it, and sends both along with the next question. Measured
-again, the old attack would block every further turn. Left unmeasured but passed on, anyone could smuggle text past Guard
-by writing a reply behind it. So such a turn is taken out: the model was never to see it.
+again, the old attack would block every further turn. Left unmeasured but passed on, anyone could smuggle text past
+Guard by writing a reply behind it. So such a turn is taken out: the model was never to see it.
 """
 
 from __future__ import annotations
