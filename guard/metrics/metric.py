@@ -64,10 +64,11 @@ class Maker(BaseModel):
         raise NotImplementedError
 
 
-def each_passage(read: Callable[[str], Score], *, decoded: bool = True) -> Measure:
+def each_passage(read: Callable[[str], Score], *, decoded: bool = True, disguised: bool = True) -> Measure:
     """A measure function that reads a side's passages one by one and merges the scores.
 
-    Each passage is read normalised, and with `decoded` also as what it says when base64, hex, … in it are decoded.
+    Each passage is read normalised, and with `decoded` also as what it says when base64, hex, … in it are decoded, with
+    `disguised` l33t and its like too: those who look for words want that, those who look for numbers and keys do not.
     The spans that `read` gives are mapped back to the text as it was written.
     """
 
@@ -75,7 +76,7 @@ def each_passage(read: Callable[[str], Score], *, decoded: bool = True) -> Measu
         scores = [
             _located(read(view.text), view.original, number)
             for number, passage in enumerate(turn.passages(side))
-            for view in views(passage, decoded=decoded)
+            for view in views(passage, decoded=decoded, disguised=disguised)
         ]
         return merged(scores) if scores else read("")
 

@@ -39,15 +39,16 @@ class View:
     original: Callable[[int, int], tuple[int, int]] | None = None
 
 
-def views(passage: str, *, decoded: bool = True) -> tuple[View, ...]:
+def views(passage: str, *, decoded: bool = True, disguised: bool = True) -> tuple[View, ...]:
     """The readings of a passage: the normalised text first, then with `decoded` each decoded view.
 
     Normalised is NFKC (case is kept) without invisible characters, with smuggled text in plain sight and lookalike
     letters folded; it holds no lone surrogates. Each decoded view reads one level deeper, its `kind` names what was
     decoded ("base64", "url+leet"), and it holds only the surroundings of that. All views together are at most a small
-    multiple of the passage. Plain ASCII is its own and only view.
+    multiple of the passage. Plain ASCII is its own and only view. Without `disguised` only encodings are decoded (base64,
+    hex, URLs, …), and not what is spelt for a reader alone (l33t, s p a c e d, rot13, reversed).
     """
-    return (_cached if len(passage) <= CACHED_CHARACTERS else _read)(passage, decoded)
+    return (_cached if len(passage) <= CACHED_CHARACTERS else _read)(passage, decoded, disguised)
 
 
 def normalise(text: str) -> str:
@@ -55,13 +56,13 @@ def normalise(text: str) -> str:
     return _normalised(Draft(text)).text
 
 
-def _read(passage: str, decoded: bool) -> tuple[View, ...]:
+def _read(passage: str, decoded: bool, disguised: bool) -> tuple[View, ...]:
     if decoded and is_plain(passage):
         return (View(passage),)
     draft = _normalised(Draft(passage))
     found = [View(draft.text, original=draft.origin)]
     for _ in range(LEVELS if decoded else 0):
-        step = decode(draft)
+        step = decode(draft, with_disguises=disguised)
         if step is None:
             break
         kind, draft = step[0], _normalised(step[1])

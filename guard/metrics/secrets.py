@@ -73,7 +73,7 @@ class Secrets(Maker):
 
         return Metric(
             name,
-            each_passage(read),
+            each_passage(read, disguised=False),
             kind="labels",
             version=fingerprint(f"{sorted(self.labels)} {self.patterns} {self.entropy}", _FILE.read_bytes()),
             cost=Cost.FREE,

@@ -88,7 +88,7 @@ def personal_data(name: str, recognisers: Sequence[Recogniser], settings: Pii) -
     missing = "" if claimed & NAMES else "; no persons, places and organisations: no model of names is installed"
     return Metric(
         name,
-        each_passage(read),
+        each_passage(read, disguised=False),
         kind="labels",
         version=fingerprint(f"{sorted(claimed)} {settings.min_score}", *(recogniser.version for recogniser in needed)),
         cost=max(recogniser.cost for recogniser in needed),

@@ -32,16 +32,18 @@ class _Decoders(NamedTuple):
 
 def is_plain(text: str) -> bool:
     """Whether a text is ASCII without control characters or anything to decode; costs nanoseconds a character."""
-    return text.isascii() and not _decoders().suspicious.search(text)
+    return text.isascii() and not _decoders(True).suspicious.search(text)
 
 
-def decode(draft: Draft) -> tuple[str, Draft] | None:
+def decode(draft: Draft, *, with_disguises: bool = True) -> tuple[str, Draft] | None:
     """The draft one level decoded, with the kinds of encoding found joined by "+"; None where nothing is encoded.
+
+    Without `with_disguises` only what a program would decode (base64, escapes, …), not what a reader would (l33t).
 
     Decoded text stands in its place, with up to CONTEXT characters around it; the rest of the draft is left out, so the
     result is at most a little longer than the draft. Time is linear.
     """
-    decoders = _decoders()
+    decoders = _decoders(with_disguises)
     text = draft.text
     if not decoders.suspicious.search(text):
         return None
@@ -90,11 +92,11 @@ def _cuts(text: str, edits: list[Edit]) -> Iterator[Edit]:
 
 
 @cache
-def _decoders() -> _Decoders:
+def _decoders(with_disguises: bool) -> _Decoders:
     options = re2.Options()
     options.max_mem = _AUTOMATON
     options.log_errors = False
-    decoders = (*encoded.DECODERS, *disguised.decoders())
+    decoders = (*encoded.DECODERS, *(disguised.decoders() if with_disguises else ()))
     gates = tuple((decoder, re2.compile(decoder.gate, options)) for decoder in decoders)
     suspicious = "|".join([CONTROLS, *(f"(?:{decoder.gate})" for decoder in decoders)])
     return _Decoders(re2.compile(suspicious, options), gates)
