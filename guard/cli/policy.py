@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from textwrap import wrap
 from typing import Annotated
 
 import typer
@@ -13,25 +12,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from guard.cli.policy_view import show_changes, show_policy, show_trials, show_verdict
 from guard.errors import PolicyError, SettingsError, nearest
-from guard.guard import Guard, Verdict
+from guard.guard import Guard
 from guard.loop import run
 from guard.metrics import SIDES
-from guard.policies import LoadedPolicy, describe, load_policies, load_policy
+from guard.policies import LoadedPolicy, load_policies, load_policy
 from guard.policies.cases import Suite, read_cases
-from guard.policies.diff import Change, diff
+from guard.policies.diff import diff
 from guard.policies.files import BUILT_IN, cases_of, find, is_cases, policy_files
 from guard.policies.lint import lint, lint_together
-from guard.policies.trial import Trial, attempt, came_to, flipped
-from guard.stages import Status
+from guard.policies.trial import Trial, attempt, flipped
 
 app = typer.Typer(help="What policies say, whether they are sound, and what they do.", no_args_is_help=True)
 
 Paths = Annotated[list[str], typer.Argument(help="Policy files, folders of them, or builtin/NAME.")]
 One = Annotated[str, typer.Argument(help="A policy file, or builtin/NAME.")]
-
-COLOURS = {"added": "green", "removed": "red", "changed": "yellow"}
-SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
 @app.command("test")
@@ -77,17 +73,9 @@ def explain(
     policy = load_policy(path)
     if text is not None:
         verdict = Guard(policy, measure_all=True).check(text, stage)  # type: ignore[arg-type] - checked above
-        _show_verdict(console, verdict)
-        return
-    console.print(policy.label, style="bold")
-    _paragraphs(console, describe.policy(policy))
-    for one in policy.policy.stages.values():
-        console.print(f"\n{one.name}", style="bold")
-        _paragraphs(console, [describe.stage(one)])
-        for number, ruleset in enumerate(one.rulesets, 1):
-            floor = " (cannot be taken away)" if ruleset.name in policy.policy.floors else ""
-            console.print(Text.assemble((f"  {number}. {ruleset.name}", "cyan"), floor))
-            _paragraphs(console, [describe.ruleset(ruleset, one, policy.metrics)], indent=5)
+        show_verdict(console, verdict)
+    else:
+        show_policy(console, policy)
 
 
 @app.command("diff")
@@ -101,12 +89,8 @@ def diff_policies(
     """Say in sentences what one policy changes against another."""
     console = Console(highlight=False)
     before, after = load_policy(old), load_policy(new)
-    changes = diff(before, after)
     console.print(f"{before.label} → {after.label}", style="bold")
-    for change in changes:
-        _show_change(console, change)
-    if not changes:
-        console.print("Both say the same.")
+    show_changes(console, diff(before, after))
     if cases:
         _show_flips(console, before, after)
 
@@ -151,31 +135,8 @@ def _test(console: Console, suite: Suite) -> int:
             progress.update(task, description=case.name[:40])
             trials.append(run(attempt(case, suite.policy, Guard)))
             progress.advance(task)
-    for trial, line in zip(trials, suite.lines, strict=True):
-        if trial.passed:
-            console.print(Text.assemble(("  ✓ ", "green"), trial.case.name, (f"  {came_to(trial.outcome)}", "dim")))
-            continue
-        console.print(Text.assemble(("  ✗ ", "red"), trial.case.name))
-        for problem in trial.problems:
-            console.print(f"{line}: {problem}", markup=False, soft_wrap=True, style="red")
+    show_trials(console, trials, suite.lines)
     return sum(not trial.passed for trial in trials)
-
-
-def _show_verdict(console: Console, verdict: Verdict) -> None:
-    console.print(verdict.why, style="bold green" if verdict.allowed else "bold red", markup=False)
-    console.print(f"{'goes on as' if verdict.allowed else 'answer'}: {verdict.text}", markup=False)
-    table = Table("ruleset", "came out", "because", box=None, header_style="dim", pad_edge=False)
-    for outcome in verdict.decision.outcomes:
-        style = {Status.TRIGGERED: "yellow", Status.FAILED: "red", Status.TIMEOUT: "red"}.get(outcome.status, "")
-        because = Text("\n".join(f"{rule.rule}: {rule.status.value.replace('_', ' ')}" for rule in outcome.rules))
-        table.add_row(Text(outcome.ruleset.name), Text(outcome.status.value.replace("_", " "), style=style), because)
-    console.print(table)
-
-
-def _show_change(console: Console, change: Change) -> None:
-    sign = (f"{SIGNS[change.kind]} {change.where}", COLOURS[change.kind])
-    console.print(Text.assemble(sign))
-    _paragraphs(console, [change.text], indent=2)
 
 
 def _show_flips(console: Console, before: LoadedPolicy, after: LoadedPolicy) -> None:
@@ -188,9 +149,3 @@ def _show_flips(console: Console, before: LoadedPolicy, after: LoadedPolicy) -> 
             flips += 1
             console.print(Text.assemble(("~ case ", "yellow"), case.name, f": was {came[0]}, now {came[1]}"))
     console.print(f"{flips} of {len(cases)} cases come out otherwise")
-
-
-def _paragraphs(console: Console, sentences: Iterator[str] | list[str], indent: int = 0) -> None:
-    for sentence in sentences:
-        lines = wrap(sentence, console.width, initial_indent=" " * indent, subsequent_indent=" " * indent)
-        console.print("\n".join(lines), markup=False)

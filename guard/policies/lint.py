@@ -14,8 +14,8 @@ from guard.policies.cases import read_cases
 from guard.policies.document import Document, read
 from guard.policies.files import cases_of, find
 from guard.policies.load import load_document
-from guard.policies.plain import Place
 from guard.policies.loaded import LoadedPolicy
+from guard.policies.plain import Place
 from guard.stages import Override, Redact, Ruleset, Stage
 
 SENTENCE_ENDS = frozenset(".!?…。！？)\"”»'")  # noqa: RUF001 - sentences end so in many scripts

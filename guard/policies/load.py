@@ -15,8 +15,8 @@ from guard.policies.check import complaints, floor_complaints
 from guard.policies.document import Document, read
 from guard.policies.extend import extend, violations
 from guard.policies.files import find, policy_files
-from guard.policies.plain import Place
 from guard.policies.loaded import LoadedPolicy
+from guard.policies.plain import Place
 from guard.policies.policy import Policy
 from guard.policies.scope import AppliesTo
 from guard.policies.set import PolicySet

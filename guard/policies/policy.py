@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import json
-import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from guard.errors import PolicyError
-from guard.metrics.metric import Metric
-from guard.metrics.registry import Registry
-from guard.metrics.turn import SIDES, Side
+from guard.metrics.turn import SIDES
 from guard.policies.scope import AppliesTo
 from guard.stages import Stage
 
