@@ -45,8 +45,8 @@ def views(passage: str, *, decoded: bool = True, disguised: bool = True) -> tupl
     Normalised is NFKC (case is kept) without invisible characters, with smuggled text in plain sight and lookalike
     letters folded; it holds no lone surrogates. Each decoded view reads one level deeper, its `kind` names what was
     decoded ("base64", "url+leet"), and it holds only the surroundings of that. All views together are at most a small
-    multiple of the passage. Plain ASCII is its own and only view. Without `disguised` only encodings are decoded (base64,
-    hex, URLs, …), and not what is spelt for a reader alone (l33t, s p a c e d, rot13, reversed).
+    multiple of the passage. Plain ASCII is its own and only view. Without `disguised` nothing that is spelt
+    otherwise for readers is decoded (l33t, rot13, reversed).
     """
     return (_cached if len(passage) <= CACHED_CHARACTERS else _read)(passage, decoded, disguised)
 

@@ -38,7 +38,7 @@ def is_plain(text: str) -> bool:
 def decode(draft: Draft, *, with_disguises: bool = True) -> tuple[str, Draft] | None:
     """The draft one level decoded, with the kinds of encoding found joined by "+"; None where nothing is encoded.
 
-    Without `with_disguises` only what a program would decode (base64, escapes, …), not what a reader would (l33t).
+    Without `with_disguises` nothing that is spelt otherwise for readers (l33t, rot13, reversed).
 
     Decoded text stands in its place, with up to CONTEXT characters around it; the rest of the draft is left out, so the
     result is at most a little longer than the draft. Time is linear.
@@ -96,7 +96,8 @@ def _decoders(with_disguises: bool) -> _Decoders:
     options = re2.Options()
     options.max_mem = _AUTOMATON
     options.log_errors = False
-    decoders = (*encoded.DECODERS, *(disguised.decoders() if with_disguises else ()))
+    spread = (decoder for decoder in disguised.decoders() if with_disguises or decoder.kind in disguised.SPREAD)
+    decoders = (*encoded.DECODERS, *spread)
     gates = tuple((decoder, re2.compile(decoder.gate, options)) for decoder in decoders)
     suspicious = "|".join([CONTROLS, *(f"(?:{decoder.gate})" for decoder in decoders)])
     return _Decoders(re2.compile(suspicious, options), gates)

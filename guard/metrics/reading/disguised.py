@@ -141,6 +141,10 @@ def _common() -> frozenset[str]:
     return frozenset(line for line in lines if not line.startswith("#"))
 
 
+#: What is only spread out and not spelt otherwise: numbers and keys come out of it as they are.
+SPREAD = frozenset({"spaced", "flags"})
+
+
 def decoders() -> tuple[Decoder, ...]:
     """The decoders of this file; where two claim the same characters the earlier one has them."""
     return (

@@ -174,3 +174,8 @@ def test_the_version_changes_with_the_settings():
     made = [Pii(), Pii(min_score=0.6), Pii(labels=frozenset({"ssn"})), Pii(countries=frozenset({"us"}))]
     assert len({settings.make("p", Path()).version for settings in made}) == len(made)
     assert Pii().make("p", Path()).version == pii().version
+
+
+@pytest.mark.parametrize("text", ["pay 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "pay NDExMTExMTExMTExMTExMQ=="])
+def test_a_card_number_is_found_spaced_out_and_encoded(text):
+    assert pii().measure(Turn.of(text), "input").labels == ("credit_card_info",)
