@@ -24,18 +24,15 @@ def complaints(policy: Policy, metrics: Mapping[str, Metric]) -> Iterator[tuple[
     for stage in policy.stages.values():
         for number, ruleset in enumerate(stage.rulesets):
             path: Place = ("stages", stage.name, "rulesets", number)
-            known: dict[int, Metric] = {}
-            for place, rule in enumerate(ruleset.rules):
-                metric = _metric(rule, metrics)
-                if isinstance(metric, Metric):
-                    known[place] = metric
-                    wrong = _rule(rule, metric, rule.of or stage.kind)
-                else:
-                    wrong = (("metric",), metric)
+            found = [(rule, _metric(rule, metrics)) for rule in ruleset.rules]
+            for place, (rule, metric) in enumerate(found):
+                is_known = isinstance(metric, Metric)
+                wrong = _rule(rule, metric, rule.of or stage.kind) if is_known else (("metric",), metric)
                 if wrong:
                     yield (*path, "rules", place, *wrong[0]), wrong[1]
-            if isinstance(ruleset.action, Redact) and len(known) == len(ruleset.rules):
-                here = [metric for place, metric in known.items() if _looks_here(ruleset.rules[place], stage)]
+            known = [(rule, metric) for rule, metric in found if isinstance(metric, Metric)]
+            if isinstance(ruleset.action, Redact) and len(known) == len(found):
+                here = [metric for rule, metric in known if (rule.of or stage.kind) == stage.kind]
                 yield from (((*path, "action", *tail), text) for tail, text in _redact(ruleset.action, stage, here))
 
 
@@ -121,10 +118,6 @@ def _gives(metric: Metric) -> str:
 
 def _or(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + f" or {words[-1]}" if len(words) > 1 else words[0]
-
-
-def _looks_here(rule: Rule, stage: Stage) -> bool:
-    return (rule.of or stage.kind) == stage.kind
 
 
 def _redact(action: Redact, stage: Stage, here: list[Metric]) -> Iterator[tuple[Place, str]]:

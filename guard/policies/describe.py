@@ -112,9 +112,8 @@ def policy(loaded: LoadedPolicy) -> Iterator[str]:
         yield " ".join(written.description.split())
     yield f"It applies to {scope(written.applies_to)}."
     if written.extends:
-        yield f"It builds on {written.extends}" + (
-            f", without {listed(written.without, 'and')}." if written.without else "."
-        )
+        without = f", without {listed(written.without, 'and')}" if written.without else ""
+        yield f"It builds on {written.extends}{without}."
     if written.floors:
         yield f"Policies built on it cannot take away {listed(written.floors, 'and')}."
     if written.metrics:

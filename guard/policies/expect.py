@@ -6,6 +6,7 @@ from typing import Protocol
 
 from guard.policies.case import Case
 from guard.stages import Decision, Override, Status, explain
+from guard.stages.decision import UNRESOLVED
 
 
 class Outcome(Protocol):
@@ -25,7 +26,7 @@ def compare(case: Case, outcome: Outcome, text: str) -> list[str]:
     wrong = [_not_triggered(name, decision) for name in case.triggers]
     if case.passes:
         others = [ruleset.name for ruleset in decision.triggered if ruleset.name not in case.triggers]
-        if outcome.text != text or decision.status in (Status.FAILED, Status.TIMEOUT):
+        if outcome.text != text or decision.status in UNRESOLVED:
             wrong.append(f"expected it to pass unchanged. {why}")
         elif others:
             wrong.append(f"expected nothing to trigger; '{others[0]}' did. {why}")

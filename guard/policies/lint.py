@@ -34,7 +34,7 @@ def lint(source: str | Path, *, metrics: Registry = REGISTRY) -> Linted:
     file = find(source)
     document = read(file)
     policy = load_document(document, file, metrics=metrics)
-    remarks = [*_whole(policy), *_stages(policy), *_written(policy, document), *_cases(policy)]
+    remarks = [*_whole(policy), *_stages(policy), *_written(policy, document), *_cases(policy, document)]
     return Linted(policy, tuple(document.problem(path, text) for path, text in remarks))
 
 
@@ -69,13 +69,11 @@ def _whole(policy: LoadedPolicy) -> Iterator[tuple[Place, str]]:
 def _stages(policy: LoadedPolicy) -> Iterator[tuple[Place, str]]:
     for stage in policy.policy.stages.values():
         path: Place = ("stages", stage.name)
+        unchecked = f"{describe.SIDE[stage.kind]} is not checked"
         if stage.paused:
-            yield (*path, "paused"), f"{describe.SIDE[stage.kind]} is not checked while the stage is paused; resume it"
+            yield (*path, "paused"), f"{unchecked} while the stage is paused; resume it"
         elif not stage.rulesets:
-            yield (
-                path,
-                f"{describe.SIDE[stage.kind]} is not checked by a stage without rulesets; write some, or remove it",
-            )
+            yield path, f"{unchecked} by a stage without rulesets; write some, or remove it"
         if stage.on_failure == "allow":
             yield (*path, "on_failure"), "what cannot be checked goes on unchecked; set on_failure: block"
         yield from (((*path, "timeout"), text) for text in reach.rarely_in_time(stage, policy.metrics))
@@ -130,7 +128,7 @@ def _action(ruleset: Ruleset, stage: Stage, policy: LoadedPolicy) -> Iterator[st
             yield f"{names} may name no place in the text, and then the whole text is refused; use override"
 
 
-def _cases(policy: LoadedPolicy) -> Iterator[tuple[Place, str]]:
+def _cases(policy: LoadedPolicy, document: Document) -> Iterator[tuple[Place, str]]:
     assert policy.file is not None
     file = cases_of(policy.file)
     if file is None:
@@ -138,8 +136,13 @@ def _cases(policy: LoadedPolicy) -> Iterator[tuple[Place, str]]:
         return
     suite = read_cases(file, policy)
     tried = {name for case in suite.cases for name in case.triggers}
-    names = [ruleset.name for stage in policy.policy.stages.values() for ruleset in stage.rulesets]
-    untried = [name for name in dict.fromkeys(names) if name not in tried]
+    own = [
+        ruleset.name
+        for stage in policy.policy.stages.values()
+        for ruleset in stage.rulesets
+        if _place(document, stage, ruleset) is not None
+    ]
+    untried = [name for name in dict.fromkeys(own) if name not in tried]
     if untried:
         yield (), f"no case triggers {describe.listed(untried, 'or')}; add one to {file.name} for each"
     if not any(case.passes for case in suite.cases):

@@ -29,15 +29,14 @@ def cannot_hold(ruleset: Ruleset, stage: Stage, declared: Mapping[str, Mapping[s
 
 
 def holds_too_often(ruleset: Ruleset, shares: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    """Thresholds that many ordinary texts reach.
+    """A threshold, all alone in its ruleset, that many ordinary texts reach.
 
     `shares` gives for each metric which threshold a share of them reaches, `{"1.0%": 0.3}`, as its model's card does.
     """
-    for rule in ruleset.rules:
+    alone = len(ruleset.rules) == 1 and ruleset.mode == "enforce"
+    for rule in ruleset.rules if alone else ():
         least, target = shares.get(rule.metric, {}).get(MOST), rule.target_value
-        if least is None or rule.operator not in ("gt", "gte") or not isinstance(target, (int, float)):
-            continue
-        if target < least and ruleset.mode == "enforce":
+        if least and rule.operator in ("gt", "gte") and isinstance(target, (int, float)) and target < least:
             fix = f"write {math.ceil(least * 100) / 100} or more, or mode: observe"
             yield f"'{rule}' holds for more than {MOST} of ordinary texts, says the model's card; {fix}"
 

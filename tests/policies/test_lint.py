@@ -99,6 +99,7 @@ def test_a_threshold_that_many_ordinary_texts_reach(remarks: Remarks, monkeypatc
     ]
     assert remarks(text.replace("0.4}", "0.42}")) == []
     assert remarks(text.replace("gte", "lte")) == []
+    assert remarks(stages(f"[{rule('toxicity', 'gte', 0.4)}, {rule('word_count', 'gt', 9)}] {STOP}")) == []
     assert remarks(text.replace("name: r0,", "name: r0, mode: observe,")) == []
 
 
