@@ -12,8 +12,8 @@ import aiohttp
 
 PROMPT = (
     "I ordered a pair of running shoes two weeks ago and they still have not arrived. The order is ORD-20260117, and "
-    "the tracking page has said 'in transit' since Monday. Could you find out where the parcel is and tell me when I can "
-    "expect it? I need them for a race on Saturday: if they will be late I would rather pick up another pair."
+    "the tracking page has said 'in transit' since Monday. Could you find out where the parcel is, and tell me when I "
+    "can expect it? I need them for a race on Saturday: if they will be late I would rather pick up another pair."
 )
 BODY = {
     "model": "canned",

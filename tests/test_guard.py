@@ -34,7 +34,9 @@ def test_a_text_that_passes_goes_on_as_it_was():
 
 def test_redacted_text_goes_on_without_what_was_found_the_same_value_by_the_same_name():
     guard, _ = guard_of(policy_of(EMAIL, input=[redact("email")]))
-    verdict = guard.check([{"role": "user", "content": "a@x.org, b@x.org"}, {"role": "user", "content": "a@x.org again"}])
+    verdict = guard.check(
+        [{"role": "user", "content": "a@x.org, b@x.org"}, {"role": "user", "content": "a@x.org again"}]
+    )
     assert verdict.turn.passages("input") == ("[EMAIL_1], [EMAIL_2]", "[EMAIL_1] again")
 
 
@@ -150,7 +152,7 @@ def test_subscribers_are_told_of_the_statuses_they_wait_for():
     guard = Guard(policy_of(RIVALS, input=[ruleset]), notifier=told)
     guard.check("nothing")
     guard.check("Acme")
-    (url, body), = told.bodies
+    ((url, body),) = told.bodies
     assert url == "http://127.0.0.1:9/hook"
     assert (body["status"], body["ruleset"]) == ("triggered", "override")
 

@@ -36,7 +36,7 @@ async def measure(
     turn: Turn,
     metrics: Mapping[str, Metric],
     *,
-    timeout: float | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 - lateness is a result here, not an exception
     needed: Needed | None = None,
 ) -> dict[Probe, Measurement]:
     """Measure `probes` on `turn`, within `timeout` seconds for all of them together.
@@ -77,10 +77,10 @@ def _now(metric: Metric, turn: Turn, side: Side) -> Measurement:
     return _timed(measurement, started)
 
 
-async def _one(metric: Metric, turn: Turn, side: Side, timeout: float | None) -> Measurement:
+async def _one(metric: Metric, turn: Turn, side: Side, seconds: float | None) -> Measurement:
     started = perf_counter()
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             if inspect.iscoroutinefunction(metric.measure):
                 result = await metric.measure(turn, side)
             else:
@@ -92,7 +92,7 @@ async def _one(metric: Metric, turn: Turn, side: Side, timeout: float | None) ->
                     result = await result
         measurement = as_measurement(result)
     except TimeoutError as error:
-        late = timeout is not None and perf_counter() - started >= timeout
+        late = seconds is not None and perf_counter() - started >= seconds
         measurement = Failure(f"{metric.name} was late", timed_out=True) if late else _failure(metric, error)
     except Exception as error:  # noqa: BLE001 - a metric is foreign code: whatever it raises is a failure of its own
         measurement = _failure(metric, error)

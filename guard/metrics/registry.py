@@ -110,7 +110,7 @@ def make(name: str, declared: Mapping[str, object], folder: Path) -> Metric:
 
 
 class Installed(Mapping[str, Metric]):
-    """The metrics that installed packages offer under the entry point group `guard.metrics`, looked up on first need."""
+    """The metrics that installed packages offer as entry points of the group `guard.metrics`, looked up on first need."""
 
     def __getitem__(self, name: str) -> Metric:
         return _factory(name, self._points[name])()
@@ -142,6 +142,6 @@ def load(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-#: The registry of this process: what `@guard.metric` adds to, and what policies look their metrics up in. Built-in names
-#: stand in front, so that no package quietly replaces what a policy means by "pii".
+#: The registry of this process: what `@guard.metric` adds to, and what policies look their metrics up in. Built-in
+#: names stand in front, so that no package quietly replaces what a policy means by "pii".
 REGISTRY = Registry({name: _factory(name, path) for name, path in BUILT_IN.items()}, Installed())

@@ -60,6 +60,11 @@ def test_words_of_scripts_without_spaces_are_found_within_the_text(word: str, te
     assert hits(keywords(word), text) == [(word, word)]
 
 
+def test_a_vowel_sign_is_a_part_of_its_word() -> None:
+    assert hits(keywords("क"), "कि क") == [("क", "क")]
+    assert [span.start for span in measured(keywords("क"), "कि क").spans] == [3]
+
+
 def test_a_phrase_may_be_broken_over_lines() -> None:
     assert hits(keywords("project  x"), "Project\n X") == [("project  x", "Project\n X")]
 

@@ -66,6 +66,8 @@ def test_a_policy_sets_the_confidence_that_counts() -> None:
         language(make("lang", {"kind": "language", "min_confidence": least}, Path()), greeting) for least in (0.0, 1.0)
     ]
     assert answers == ["en", UNKNOWN]
+    assert language(make("lang", {"kind": "language", "min_confidence": 0.0}, Path()), "12 34") == UNKNOWN
+    assert language(make("lang", {"kind": "language", "min_confidence": 0.0}, Path()), "") == UNKNOWN
 
 
 def test_the_version_follows_the_settings() -> None:

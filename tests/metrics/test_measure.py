@@ -50,7 +50,10 @@ async def test_an_exception_becomes_a_failure_that_names_it():
         raise TimeoutError("its own")
 
     found = await measure(
-        [probe("a"), probe("b")], TURN, registry(Metric("a", broken), Metric("b", broken_too, cost=Cost.REMOTE)), timeout=5
+        [probe("a"), probe("b")],
+        TURN,
+        registry(Metric("a", broken), Metric("b", broken_too, cost=Cost.REMOTE)),
+        timeout=5,
     )
     assert found[probe("a")].error == "KeyError: 'weights'"
     assert found[probe("b")] == Failure("TimeoutError: its own", found[probe("b")].millis, timed_out=False)
@@ -104,7 +107,9 @@ async def test_even_a_free_metric_reads_a_long_text_in_a_thread():
 
 async def test_cheap_metrics_run_first_and_a_dear_one_only_while_it_is_needed():
     calls = []
-    metrics = registry(counting("dear", calls, Cost.REMOTE), counting("cheap", calls), counting("local", calls, Cost.MODEL))
+    metrics = registry(
+        counting("dear", calls, Cost.REMOTE), counting("cheap", calls), counting("local", calls, Cost.MODEL)
+    )
     probes = [probe("dear"), probe("local"), probe("cheap")]
     found = await measure(probes, TURN, metrics, needed=lambda known: {probe("dear")} if known else set(probes))
     assert calls == ["cheap", "dear"]

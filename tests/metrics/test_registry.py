@@ -1,11 +1,12 @@
 """Metrics found by name."""
 
+from pathlib import Path
+
 import pytest
 
 from guard.errors import MetricError, UnknownMetric
 from guard.metrics import Metric, Score
 from guard.metrics.registry import BUILT_IN, KINDS, REGISTRY, Registry, kinds, load, make, maker
-from pathlib import Path
 
 
 def own(name="own"):

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from guard.metrics import SIDES, Message, ToolCall, Turn
 
 ROLES = st.sampled_from(["user", "system", "developer", "assistant", "tool", "function", "narrator", ""])
-MESSAGES = st.lists(st.builds(Message, ROLES, st.lists(st.text(max_size=5), max_size=3).map(tuple)), max_size=5).map(tuple)
+MESSAGES = st.lists(st.builds(Message, ROLES, st.lists(st.text(max_size=5), max_size=3).map(tuple)), max_size=5).map(
+    tuple
+)
 TEXTS = st.lists(st.text(max_size=5), max_size=3).map(tuple)
 CALLS = st.lists(st.builds(ToolCall, st.just("f"), st.text(max_size=5)), max_size=3).map(tuple)
 TURNS = st.builds(Turn, MESSAGES, TEXTS, CALLS, TEXTS)
