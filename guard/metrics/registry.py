@@ -110,7 +110,7 @@ def make(name: str, declared: Mapping[str, object], folder: Path) -> Metric:
 
 
 class Installed(Mapping[str, Metric]):
-    """The metrics that installed packages offer as entry points of the group `guard.metrics`, looked up on first need."""
+    """The metrics that installed packages offer as entry points of the group `guard.metrics`, looked up when needed."""
 
     def __getitem__(self, name: str) -> Metric:
         return _factory(name, self._points[name])()
