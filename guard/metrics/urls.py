@@ -14,6 +14,7 @@ from pydantic import field_validator
 from guard.metrics.fingerprint import fingerprint
 from guard.metrics.metric import Maker, Metric
 from guard.metrics.normalise import views
+from guard.metrics.pattern import compiled
 from guard.metrics.score import Score, Span, found
 from guard.metrics.turn import Side, Turn
 
@@ -26,13 +27,16 @@ _START = re.compile(
     rf"|(?<![\w@./\\:%=&-])(?:[a-z0-9-]{{1,63}}\.){{1,8}}(?:{_BARE})\b(?![\w@-]|\.\w)",
     re.IGNORECASE,
 )
+#: Whatever the above finds, this finds too, in a twentieth of the time.
+_GATE = compiled(rf"[a-z]:|[/\\]{{2}}|www|\.(?:{_BARE})\b", case_sensitive=False)
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _LONGEST_AUTHORITY = 512
 _AUTHORITY = re.compile(rf"[^\s/\\?#<>\"]{{0,{_LONGEST_AUTHORITY + 1}}}")
 _BEHIND_BACKSLASH = re.compile(rf"\\[^\s/?#<>\"]{{0,{_LONGEST_AUTHORITY}}}@")
 #: The full stops of Chinese and Japanese separate labels too, but one that ends a sentence is followed by no letter.
 _HOST = re.compile(
     r"\[[0-9A-Fa-f:.%]+\]|"
-    r"(?:[^\x00-\x20\x7f\"'`()<>\[\]{}|\\^,;!*$&=+~@:/?#“”‘’«»…、，（）【】「」『』《》。．｡！？；：\ud800-\udfff\ufffd]|[。．｡](?=[0-9A-Za-z]))+"  # noqa: RUF001
+    r"(?:[^\x00-\x20\x7f\"'`()<>\[\]{}|\\^,;!*$&=+~@:/?#“”‘’«»…、，（）【】「」『』《》。．｡！？；：\ufffd]|[。．｡](?=[0-9A-Za-z]))+"  # noqa: RUF001
 )
 _RUN = re.compile(r"[^\s<>\"]*")
 _TRAILING = ").,;:!?*]}'`_"
@@ -94,8 +98,9 @@ def _everywhere(passage: str) -> Iterator[Link]:
     """The links of a passage in every view of it."""
     if not passage.isascii():
         # Also as it is written: folding lookalike letters would make an allowed host of its imitation.
-        yield from (link for link in _links_in(passage) if "xn--" in link.host or not link.host.isascii())
-    for view in views(passage):
+        written = _SURROGATES.sub("\ufffd", passage)
+        yield from (link for link in _links_in(written) if "xn--" in link.host or not link.host.isascii())
+    for view in views(passage, disguised=False):
         for link in _links_in(view.text):
             start, end = view.original(link.start, link.end) if view.original else (link.start, link.end)
             yield Link(start, end, link.host)
@@ -103,7 +108,7 @@ def _everywhere(passage: str) -> Iterator[Link]:
 
 def _links_in(text: str) -> Iterator[Link]:
     run_end = link_end = 0
-    for match in _START.finditer(text):
+    for match in _START.finditer(text) if _GATE.search(text) else ():
         start, lead = match.start(), match["lead"]
         at = match.end() if lead else start
         if start >= run_end:
