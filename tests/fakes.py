@@ -130,12 +130,14 @@ class ScriptedUpstream:
         piece: int = 5,
         call: tuple[str, str] | None = None,
         reasoning: str = "",
+        reasoning_field: str = "reasoning_content",
         extra: dict[str, Any] | None = None,
         error: Exception | None = None,
         fail_after: int | None = None,
     ) -> None:
         self.texts = texts or ("fine",)
-        self.piece, self.call, self.reasoning = piece, call, reasoning
+        self.piece, self.call = piece, call
+        self.reasoning, self.reasoning_field = reasoning, reasoning_field
         self.extra = extra or {}
         self.error, self.fail_after = error, fail_after
         self.bodies: list[dict[str, Any]] = []
@@ -150,7 +152,7 @@ class ScriptedUpstream:
         for index, text in enumerate(self.texts):
             message: dict[str, Any] = {"role": "assistant", "content": text or None}
             if self.reasoning:
-                message["reasoning_content"] = self.reasoning
+                message[self.reasoning_field] = self.reasoning
             if self.call:
                 name, arguments = self.call
                 function = {"name": name, "arguments": arguments}
@@ -183,7 +185,7 @@ class ScriptedUpstream:
     def _deltas(self) -> Iterator[dict[str, Any]]:
         yield {"role": "assistant", "content": ""}
         for start in range(0, len(self.reasoning), self.piece):
-            yield {"reasoning_content": self.reasoning[start : start + self.piece]}
+            yield {self.reasoning_field: self.reasoning[start : start + self.piece]}
         for start in range(0, len(self.texts[0]), self.piece):
             yield {"content": self.texts[0][start : start + self.piece]}
         if self.call:

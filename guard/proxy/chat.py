@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from time import time
-from typing import Any
 from uuid import uuid4
 
 from guard.errors import BadRequest, TooLarge, UpstreamError
 from guard.metrics.turn import Message, ToolCall, Turn, is_text_part, read_message
+from guard.proxy.leaves import Body, arguments, texts
 
-#: Fields of an answer's message, and of a stream's delta, that hold text a person may see.
-TEXT_FIELDS = ("content", "refusal", "reasoning_content", "reasoning")
 FILTERED = "content_filter"
-
-Body = dict[str, Any]
 
 
 def validate(body: Body, max_messages: int) -> None:
@@ -92,27 +88,28 @@ def _write_message(raw: Body, old: Message, new: Message) -> Body:
 
 def read_answer(answer: Body, turn: Turn) -> Turn:
     """The turn with the provider's whole answer. Raises UpstreamError where the answer is not understood."""
-    texts: list[str] = []
+    output: list[str] = []
     calls: list[ToolCall] = []
     for message in _messages(answer):
-        texts.extend(message[name] for name in TEXT_FIELDS if isinstance(message.get(name), str))
-        calls.extend(ToolCall(str(call.get("name", "")), call["arguments"]) for call in functions(message))
-    return Turn(turn.messages, tuple(texts), tuple(calls), turn.documents, turn.tools, turn.labels)
+        output.extend(holder[key] for _, holder, key in texts(message))
+        calls.extend(
+            ToolCall(str(holder.get("name", "")), _argument(holder, key)) for _, holder, key in arguments(message)
+        )
+    return Turn(turn.messages, tuple(output), tuple(calls), turn.documents, turn.tools, turn.labels)
 
 
-def write_answer(answer: Body, output: Sequence[str], arguments: Sequence[str]) -> Body:
+def write_answer(answer: Body, output: Sequence[str], changed: Sequence[str]) -> Body:
     """The answer with other texts and tool-call arguments, in the order of `read_answer`. Changes it in place."""
-    texts, pieces = iter(output), iter(arguments)
+    new_texts, new_arguments = iter(output), iter(changed)
     for choice, message in zip(answer["choices"], _messages(answer), strict=True):
-        for name in TEXT_FIELDS:
-            if isinstance(message.get(name), str):
-                text = next(texts)
-                if text != message[name]:
-                    # The tokens' log probabilities spell the original out.
-                    choice.pop("logprobs", None)
-                message[name] = text
-        for call in functions(message):
-            call["arguments"] = next(pieces)
+        for _, holder, key in list(texts(message)):
+            text = next(new_texts)
+            if text != holder[key]:
+                # The tokens' log probabilities spell the original out.
+                choice.pop("logprobs", None)
+            holder[key] = text
+        for _, holder, key in arguments(message):
+            holder[key] = next(new_arguments)
     return answer
 
 
@@ -172,14 +169,7 @@ def _messages(answer: Body) -> list[Body]:
     return messages  # type: ignore[return-value]
 
 
-def functions(message: Body) -> Iterator[Body]:
-    """The functions that a message or a delta calls, in the present form and the older one."""
-    calls = message.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        # A custom tool's free text stands under `custom.input`; the arguments of a function under `function`.
-        function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict) and isinstance(function.get("arguments"), str):
-            yield function
-    old = message.get("function_call")
-    if isinstance(old, dict) and isinstance(old.get("arguments"), str):
-        yield old
+def _argument(holder: Body, key: str) -> str:
+    if not isinstance(holder.get(key), str):
+        raise UpstreamError("the provider's answer is no chat completion: a tool call has no arguments")
+    return holder[key]

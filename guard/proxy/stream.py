@@ -6,11 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from guard.errors import UpstreamError
 from guard.guard import Exchange, Verdict
 from guard.metrics import ToolCall, Turn
 from guard.proxy import chat
+from guard.proxy.leaves import Path, arguments, texts
 from guard.stream import HoldBack
 
 
@@ -19,9 +21,10 @@ class Piece:
     """A part of a chunk's delta that is text: characters start to end, exclusive, of one held-back text."""
 
     text: HoldBack
+    index: int
     choice: chat.Body
-    delta: chat.Body
-    name: str
+    holder: Any
+    key: str | int
     start: int
     end: int
 
@@ -33,10 +36,10 @@ class Piece:
     def write(self) -> None:
         """Put what may leave into the chunk."""
         edited = self.text.edited(self.start, self.end)
-        if edited != self.delta[self.name]:
+        if edited != self.holder[self.key]:
             # The tokens' log probabilities spell the original out.
             self.choice.pop("logprobs", None)
-            self.delta[self.name] = edited
+            self.holder[self.key] = edited
 
 
 @dataclass(slots=True)
@@ -52,25 +55,21 @@ class Calls:
     """The tool calls of a stream, put together from their pieces: nobody can use, or judge, half a call."""
 
     def __init__(self) -> None:
-        self._pieces: dict[tuple[int, int], list[chat.Body]] = {}
+        self._pieces: dict[tuple[int, int], list[tuple[chat.Body, str]]] = {}
 
     def add(self, index: int, delta: chat.Body) -> bool:
         """Keep what the delta has of tool calls; whether it had any."""
-        raw = delta.get("tool_calls")
-        calls = [call for call in raw if isinstance(call, dict)] if isinstance(raw, list) else []
-        for call in calls:
-            if isinstance(call.get("function"), dict):
-                self._pieces.setdefault((index, int(call.get("index") or 0)), []).append(call["function"])
-        if isinstance(delta.get("function_call"), dict):
-            self._pieces.setdefault((index, -1), []).append(delta["function_call"])
-        return bool(calls) or "function_call" in delta
+        pieces = list(arguments(delta))
+        for number, holder, key in pieces:
+            self._pieces.setdefault((index, number), []).append((holder, key))
+        return bool(pieces)
 
     def whole(self) -> tuple[ToolCall, ...]:
         """The calls, complete."""
         return tuple(
             ToolCall(
-                "".join(str(piece.get("name") or "") for piece in pieces),
-                "".join(str(piece.get("arguments") or "") for piece in pieces),
+                "".join(str(holder.get("name") or "") for holder, _ in pieces),
+                "".join(str(holder.get(key) or "") for holder, key in pieces),
             )
             for pieces in self._pieces.values()
         )
@@ -79,8 +78,8 @@ class Calls:
         """Put changed arguments into the chunks: all of them into the first piece, nothing into the others."""
         for pieces, before, after in zip(self._pieces.values(), self.whole(), calls, strict=True):
             if after.arguments != before.arguments:
-                for number, piece in enumerate(pieces):
-                    piece["arguments"] = after.arguments if number == 0 else ""
+                for number, (holder, key) in enumerate(pieces):
+                    holder[key] = after.arguments if number == 0 else ""
 
 
 class Stream:
@@ -90,7 +89,7 @@ class Stream:
         self.exchange = exchange
         self.turn = turn
         self.first: chat.Body | None = None
-        self._texts: dict[tuple[int, str], HoldBack] = {}
+        self._texts: dict[tuple[int, Path], HoldBack] = {}
         self._waiting: deque[Held] = deque()
         self._released: dict[int, bool] = {}
         self._calls = Calls()
@@ -106,14 +105,11 @@ class Stream:
             self._released.setdefault(index, False)
             if self._hold_calls and self._calls.add(index, delta):
                 held.calls = True
-            for name in chat.TEXT_FIELDS:
-                text = delta.get(name)
-                if not isinstance(text, str) or not text:
-                    continue
-                reader = self._reader(index, name)
+            for path, holder, key in list(texts(delta)):
+                reader = self._reader(index, path)
                 start = reader.received
-                await reader.feed(text)
-                held.pieces.append(Piece(reader, choice, delta, name, start, start + len(text)))
+                await reader.feed(holder[key])
+                held.pieces.append(Piece(reader, index, choice, holder, key, start, reader.received))
                 if _stops(reader):
                     return reader.ended
         return None
@@ -147,10 +143,10 @@ class Stream:
                 break
             for piece in held.pieces:
                 piece.write()
-            for index, choice, delta in chat.deltas(held.chunk):
-                self._released[index] = self._released[index] or any(delta.get(name) for name in chat.TEXT_FIELDS)
+                self._released[piece.index] = True
+            for index, choice, _ in chat.deltas(held.chunk):
                 if choice.get("finish_reason"):
-                    self._released.pop(index)
+                    self._released.pop(index, None)
             chunks.append(self._waiting.popleft().chunk)
         return chunks
 
@@ -164,11 +160,11 @@ class Stream:
         model = self.exchange.labels.get("model", "")
         return list(chat.override_chunks(model, reply, like=self.first, released=self._released))
 
-    def _reader(self, index: int, name: str) -> HoldBack:
-        reader = self._texts.get((index, name))
+    def _reader(self, index: int, path: Path) -> HoldBack:
+        reader = self._texts.get((index, path))
         if reader is None:
             reader = HoldBack(self.exchange, self.turn, window=self._window, overlap=self._overlap)
-            self._texts[index, name] = reader
+            self._texts[index, path] = reader
         return reader
 
 

@@ -114,7 +114,29 @@ def answer(**message):
 
 def test_every_text_of_an_answer_is_read_reasoning_and_refusals_too():
     given = answer(content="a", reasoning_content="b", refusal="c", audio={"id": "x"})
-    assert chat.read_answer(given, chat.Turn()).output == ("a", "c", "b")
+    assert chat.read_answer(given, chat.Turn()).output == ("a", "b", "c")
+
+
+def test_what_no_list_of_fields_foresees_is_read_too_and_what_is_no_text_is_not():
+    given = answer(
+        content=[{"type": "thinking", "thinking": [{"type": "text", "text": "a"}]}, {"type": "text", "text": "b"}],
+        audio={"id": "x", "data": "UklGRg==", "transcript": "c"},
+        images=[{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}],
+        annotations=[{"type": "url_citation", "url_citation": {"url": "https://d.example", "title": "e"}}],
+    )
+    turn = chat.read_answer(given, chat.Turn())
+    assert turn.output == ("a", "b", "c", "https://d.example", "e")
+    written = chat.write_answer(given, [text.upper() for text in turn.output], [])
+    assert written["choices"][0]["message"]["content"][0]["thinking"][0]["text"] == "A"
+    assert written["choices"][0]["message"]["audio"] == {"id": "x", "data": "UklGRg==", "transcript": "C"}
+
+
+def test_an_answer_that_is_nested_too_deeply_to_be_read_is_refused():
+    content: list = []
+    for _ in range(50):
+        content = [content]
+    with pytest.raises(UpstreamError, match="deep"):
+        chat.read_answer(answer(content=content), chat.Turn())
 
 
 def test_tool_calls_of_both_forms_are_read_and_their_arguments_put_back():
@@ -123,9 +145,11 @@ def test_tool_calls_of_both_forms_are_read_and_their_arguments_put_back():
         tool_calls=[{"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}],
         function_call={"name": "g", "arguments": "{}"},
     )
+    given["choices"][0]["message"]["tool_calls"].append({"id": "2", "custom": {"name": "h", "input": "free"}})
     turn = chat.read_answer(given, chat.Turn())
-    assert [(call.name, call.arguments) for call in turn.tool_calls] == [("f", '{"a":1}'), ("g", "{}")]
-    written = chat.write_answer(given, turn.output, ['{"a":2}', "{}"])
+    calls = [(call.name, call.arguments) for call in turn.tool_calls]
+    assert calls == [("f", '{"a":1}'), ("h", "free"), ("g", "{}")]
+    written = chat.write_answer(given, turn.output, ['{"a":2}', "free", "{}"])
     assert written["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == '{"a":2}'
 
 

@@ -117,6 +117,14 @@ def test_unknown_fields_images_and_tools_go_through_untouched_both_ways(client):
     assert response.headers["x-guard-coverage"].endswith("unread=1")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_in_a_field_that_only_this_provider_has_is_taken_out(client, stream):
+    upstream = ScriptedUpstream("fine", reasoning="they said KEY-7", reasoning_field="x_thoughts")
+    response = ask(client(upstream), "hello", stream=stream)
+    assert "KEY-7" not in response.text
+    assert "KEY_1" in response.text
+
+
 TOOL_POLICY = """
 policy: tools
 metrics:
