@@ -18,14 +18,15 @@ LEVELS = 3
 CACHED_CHARACTERS, CACHED_TEXTS = 20_000, 128
 
 _CONTROLS = re2.compile(CONTROLS)
-#: In this order: what is hidden is brought out first, lookalikes are looked for among whole letters, and a folded
-#: letter takes up the marks that stood on it.
+#: In this order: what is hidden is brought out first, lookalikes are looked for among whole letters, whether a line is
+#: Latin shows once mixed words are, and a folded letter takes up the marks that stood on it.
 _STEPS = (
     hidden.tags,
     hidden.selectors,
     characters.edits,
     lookalikes.dressed,
-    lookalikes.disguised,
+    lookalikes.mixed,
+    lookalikes.alone,
     characters.edits,
 )
 

@@ -5,7 +5,7 @@ import codecs
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from guard.metrics.normalise import View, normalise, views
@@ -79,6 +79,8 @@ def test_the_views_together_grow_at_most_linearly(text: str) -> None:
 
 
 @given(TEXTS)
+@example("AAAAAAA:А:AAAAAAAAАﷺ")
+@example("AК\u0300")
 def test_normalised_text_is_normal(text: str) -> None:
     once = normalise(text)
     assert normalise(once) == once

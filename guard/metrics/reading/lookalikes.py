@@ -27,25 +27,32 @@ def dressed(text: str) -> Iterator[Edit]:
         yield from _folded(text, 0, fold)
 
 
-def disguised(text: str) -> Iterator[Edit]:
-    """Edits that fold lookalikes in words that mix them with Latin letters, or that are lookalikes in a Latin line.
+def mixed(text: str) -> Iterator[Edit]:
+    """Edits that fold lookalikes in words that mix them with Latin letters.
 
     The rows and when each applies are in lookalikes.tsv (after UTS #39, Unicode's confusables).
     """
-    alike = _table()["alike"]
-    inside = alike | _table()["near"]
-    if inside.keys().isdisjoint(set(text)):
-        return
-    lines = _Lines(text, alike)
-    for match in _WORD.finditer(text):
-        word = match[0]
-        if word.isascii():
-            continue
-        letters = [char for char in word if char.isalpha()]
-        if any(map(_is_latin, letters)):
-            yield from _folded(word, match.start(), inside)
-        elif all(char in alike for char in letters) and lines.latin_at(match.start()):
-            yield from _folded(word, match.start(), alike)
+    fold = _table()["alike"] | _table()["near"]
+    for start, word in _words_with(fold, text):
+        if any(map(_is_latin, word)):
+            yield from _folded(word, start, fold)
+
+
+def alone(text: str) -> Iterator[Edit]:
+    """Edits that fold words which are nothing but lookalikes, in lines that are Latin otherwise."""
+    fold = _table()["alike"]
+    lines = _Lines(text, fold)
+    for start, word in _words_with(fold, text):
+        if all(char in fold for char in word if char.isalpha()) and lines.latin_at(start):
+            yield from _folded(word, start, fold)
+
+
+def _words_with(fold: dict[str, str], text: str) -> Iterator[tuple[int, str]]:
+    """Where words start that hold a character which could be folded, and the words."""
+    if not fold.keys().isdisjoint(set(text)):
+        for match in _WORD.finditer(text):
+            if not match[0].isascii():
+                yield match.start(), match[0]
 
 
 def _folded(text: str, at: int, fold: dict[str, str]) -> Iterator[Edit]:
