@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guard.metrics.registry import REGISTRY, kinds, maker
+from guard.metrics.registry import REGISTRY, field_names, kinds, maker
 
 app = typer.Typer(help="What there is to measure.", no_args_is_help=True)
 
@@ -27,7 +27,7 @@ def list_metrics() -> None:
     for kind in sorted(kinds()):
         model = maker(kind)
         about = (model.__doc__ or "").strip().split("\n")[0]
-        declared.add_row(kind, ", ".join(model.model_fields), about)
+        declared.add_row(kind, ", ".join(field_names(model)), about)
     console.print(declared)
 
 

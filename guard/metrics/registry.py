@@ -100,6 +100,11 @@ def maker(kind: str) -> type[Maker]:
     return load(known[kind])
 
 
+def field_names(kind: type[Maker]) -> list[str]:
+    """The fields of a kind as policies write them."""
+    return [field.alias or name for name, field in kind.model_fields.items()]
+
+
 def make(name: str, declared: Mapping[str, object], folder: Path) -> Metric:
     """A policy's own metric from what it declares. Raises MetricError or pydantic's ValidationError."""
     kind = declared.get("kind")

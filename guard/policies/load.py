@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from guard.errors import MetricError, PolicyError
 from guard.metrics.metric import Metric
-from guard.metrics.registry import REGISTRY, Registry, make, maker
+from guard.metrics.registry import REGISTRY, Registry, field_names, make, maker
 from guard.policies.check import complaints, floor_complaints
 from guard.policies.document import Document, read
 from guard.policies.extend import extend, violations
@@ -138,7 +138,7 @@ def _make_metrics(
         except MetricError as error:
             problems.append(document.problem((*path, "kind") if "kind" in str(error) else path, str(error)))
         except ValidationError as error:
-            fields = maker(str(declared["kind"])).model_fields
+            fields = field_names(maker(str(declared["kind"])))
             problems.extend(document.explain(error, path, known=partial(_always, fields)).problems)
         except Exception as error:  # noqa: BLE001 - a kind of metric is foreign code: whatever it raises is no stack trace
             problems.append(document.problem(path, f"metric '{name}' cannot be made: {type(error).__name__}: {error}"))

@@ -191,6 +191,11 @@ class TestUrls:
         with pytest.raises(PolicyError, match=r"p\.yaml:2: '\.\./nowhere': no such file"):
             source.load()
 
+    def test_a_policy_at_a_url_runs_no_code_of_this_machine(self, source: HttpSource, server: Server) -> None:
+        server.body = "policy: a\nmetrics:\n  own: {kind: code, function: 'os:system'}\n"
+        with pytest.raises(PolicyError, match=r"p\.yaml:3: a policy from a URL may not run code"):
+            source.load()
+
     def test_a_start_while_the_url_is_away_goes_on_with_the_last_good_copy(
         self, source: HttpSource, server: Server, metrics: Registry, tmp_path: Path
     ) -> None:
