@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,6 +50,35 @@ def test_an_attack_is_not_toxic_and_an_insult_is_no_attack():
 def test_an_attack_always_gets_a_category_and_a_question_none():
     assert score("prompt_injection", INJECTION).labels == ("simple_instruction",)
     assert score("prompt_injection", QUESTION).labels == ()
+
+
+def test_no_kind_of_attack_is_likelier_than_an_attack():
+    for text in (INJECTION, QUESTION, FILLER * 5 + INJECTION):
+        found = score("prompt_injection", text)
+        assert set(found.by_label) == REGISTRY["prompt_injection"].labels
+        assert max(found.by_label.values()) <= number("prompt_injection", text)
+
+
+def given_columns(monkeypatch: pytest.MonkeyPatch, **values: float) -> Model:
+    """A model that gives every text these numbers in the columns of these names, and 0 in the others."""
+    made = Model()
+    columns = {head.name: head.column for head in made.heads}
+    columns |= {label.name: label.column for head in made.heads for label in head.labels}
+    row = np.zeros(len(columns))
+    for name, value in values.items():
+        row[columns[name]] = value
+    monkeypatch.setattr(made, "probabilities", lambda texts: np.tile(row, (len(texts), 1)))
+    return made
+
+
+def test_a_kind_of_toxicity_is_not_reported_of_a_harmless_text(monkeypatch):
+    assert given_columns(monkeypatch, toxicity=0.4, insult=1).read("hi")["toxicity"].labels == ()
+    assert given_columns(monkeypatch, toxicity=0.6, insult=1).read("hi")["toxicity"].labels == ("insult",)
+
+
+def test_what_is_toxic_in_no_way_of_its_own_is_marked_with_the_metrics_name(monkeypatch):
+    found = given_columns(monkeypatch, toxicity=0.6).read("hi")["toxicity"]
+    assert (found.labels, [span.label for span in found.spans]) == ((), ["toxicity"])
 
 
 def test_an_insult_is_labelled_so():
