@@ -5,7 +5,7 @@ What is not text is never touched: unknown fields, images and tools go through a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from time import time
 from uuid import uuid4
 
@@ -14,6 +14,8 @@ from guard.metrics.turn import Message, ToolCall, Turn, is_text_part, read_messa
 from guard.proxy.leaves import Body, arguments, texts
 
 FILTERED = "content_filter"
+#: Where some providers say a choice's text once more, beside its message or delta. Nobody reads it, so it stays here.
+BESIDE_MESSAGE, BESIDE_DELTA = ("delta", "text"), ("message", "text")
 
 
 def validate(body: Body, max_messages: int) -> None:
@@ -28,10 +30,11 @@ def validate(body: Body, max_messages: int) -> None:
     if len(messages) > max_messages:
         raise TooLarge(f"{len(messages):,} messages are more than {max_messages:,}", param="messages")
     for number, message in enumerate(messages):
-        _validate_message(message, f"messages[{number}]")
+        validate_message(message, f"messages[{number}]")
 
 
-def _validate_message(message: object, where: str) -> None:
+def validate_message(message: object, where: str) -> None:
+    """Refuse a message whose shape is not understood. Raises BadRequest that names the field below `where`."""
     if not isinstance(message, dict):
         raise BadRequest(f"'{where}' must be an object", param=where)
     if not isinstance(message.get("role"), str):
@@ -102,6 +105,7 @@ def write_answer(answer: Body, output: Sequence[str], changed: Sequence[str]) ->
     """The answer with other texts and tool-call arguments, in the order of `read_answer`. Changes it in place."""
     new_texts, new_arguments = iter(output), iter(changed)
     for choice, message in zip(answer["choices"], _messages(answer), strict=True):
+        _leave_out(choice, BESIDE_MESSAGE)
         for _, holder, key in list(texts(message)):
             text = next(new_texts)
             if text != holder[key]:
@@ -153,10 +157,18 @@ def deltas(chunk: Body) -> Iterator[tuple[int, Body, Body]]:
         delta = choice.get("delta") if isinstance(choice, dict) else None
         if not isinstance(choice, dict) or not isinstance(delta, (dict, type(None))):
             raise UpstreamError("the provider's stream is no chat completion: a choice has no delta")
+        if delta is None and any(choice.get(field) for field in BESIDE_DELTA):
+            raise UpstreamError("the provider's stream is no chat completion: a choice says its text outside its delta")
         index = choice.get("index", 0)
         if not isinstance(index, int):
             raise UpstreamError("the provider's stream is no chat completion: a choice's index is no number")
+        _leave_out(choice, BESIDE_DELTA)
         yield index, choice, delta or {}
+
+
+def _leave_out(choice: Body, fields: Collection[str]) -> None:
+    for field in fields:
+        choice.pop(field, None)
 
 
 def _messages(answer: Body) -> list[Body]:

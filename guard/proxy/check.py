@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +14,7 @@ from guard.guard import Verdict
 from guard.metrics import Failure, Score, Side, ToolCall, Turn
 from guard.metrics.turn import read_message
 from guard.proxy.body import Json, read_json
+from guard.proxy.chat import validate_message
 from guard.proxy.headers import guard_headers
 from guard.proxy.proxy import proxy_of, unless_hung_up
 
@@ -47,7 +49,9 @@ class Check(BaseModel):
         if self.text is not None:
             if self.messages or self.output or self.documents or self.tool_calls:
                 raise BadRequest("give either 'text' or the sides of a turn, not both", param="text")
-            return Turn.of(self.text, self.stage, **labels)
+            return replace(Turn.of(self.text, self.stage), labels=labels)
+        for number, message in enumerate(self.messages):
+            validate_message(message, f"messages[{number}]")
         return Turn(
             messages=tuple(read_message(message) for message in self.messages),
             output=(self.output,) if isinstance(self.output, str) else tuple(self.output),
@@ -62,8 +66,9 @@ async def check(request: Request) -> Response:
     proxy = proxy_of(request)
     app = proxy.keys.app(request)
     asked = _parsed(await read_json(request, proxy.settings.max_body))
-    exchange = proxy.guard.exchange(app=app, route=ROUTE, **{**asked.labels, "model": asked.model})
-    turn = asked.turn(dict(exchange.labels))
+    exchange = proxy.guard.exchange(app=app, model=asked.model, route=ROUTE)
+    # Whose turn it is says the key: labels of the same name do not count.
+    turn = asked.turn({**asked.labels, **exchange.labels})
     if not turn.passages(asked.stage):
         raise BadRequest(f"nothing on side '{asked.stage}' to check; give 'text'", param="text")
     verdict = await unless_hung_up(request, exchange.check(turn, asked.stage))

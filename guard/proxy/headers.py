@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from guard.guard import Exchange, Verdict
 from guard.stages import Status
@@ -47,13 +48,16 @@ def deciding(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def coverage(verdicts: Sequence[Verdict], unread: int) -> str:
-    """`stage=run/failed/skipped` for each stage, the metrics by name and joined by +, `-` where there are none."""
+    """`stage=run/failed/skipped` for each stage, the metrics by name and joined by +, `-` where there are none.
+
+    Names may hold any character, and a header may not: those others than letters, digits and `_.-~` are %-encoded.
+    """
     stages = []
     for verdict in verdicts:
         covered = verdict.decision.coverage
         failed = (*covered.failed, *covered.late)
         parts = (covered.run, failed, covered.skipped)
-        names = "/".join("+".join(probe.metric for probe in part) or "-" for part in parts)
+        names = "/".join("+".join(quote(probe.metric, safe="") for probe in part) or "-" for part in parts)
         stages.append(f"{verdict.decision.stage.kind}={names}")
     if unread:
         stages.append(f"unread={unread}")

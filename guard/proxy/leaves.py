@@ -6,6 +6,7 @@ may say what the content may not. So what is read is not a list of known fields 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ STRUCTURE = frozenset(
 #: Calls are read as calls.
 CALLS = ("tool_calls", "function_call")
 MAX_DEPTH = 20
+#: Under `url` it is a picture or a sound that the model made, of any size; elsewhere any text may begin with "data:".
+_MEDIA = re.compile(r"data:(?:image|audio|video)/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=]*")
 
 
 def texts(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any, str | int]]:
@@ -34,8 +37,7 @@ def texts(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any, str | int]]:
         return
     for key, value in node.items() if isinstance(node, dict) else enumerate(node):
         if isinstance(value, str):
-            # Images in an answer are data: URLs of any size.
-            if value and key not in STRUCTURE and not value.startswith("data:"):
+            if value and key not in STRUCTURE and not (key == "url" and _MEDIA.fullmatch(value)):
                 yield (*path, key), node, key
         elif path or key not in CALLS:
             yield from texts(value, (*path, key))

@@ -131,6 +131,30 @@ def test_what_no_list_of_fields_foresees_is_read_too_and_what_is_no_text_is_not(
     assert written["choices"][0]["message"]["audio"] == {"id": "x", "data": "UklGRg==", "transcript": "C"}
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "data: what is said may begin so"},
+        {"content": "data:image/png;base64,AAAA"},
+        {"annotations": [{"url": "data:text/plain,said"}]},
+        {"images": [{"url": "data:image/png;base64,AAAA and what is said"}]},
+    ],
+)
+def test_text_is_not_taken_for_an_image_because_it_begins_like_one(message):
+    assert len(chat.read_answer(answer(**message), chat.Turn()).output) == 1
+
+
+def test_text_that_stands_beside_what_is_read_does_not_go_out():
+    whole = answer(content="read")
+    whole["choices"][0].update(text="unread", delta={"content": "unread"})
+    assert "unread" not in str(chat.write_answer(whole, ["read"], []))
+    chunk = {
+        "choices": [{"index": 0, "delta": {"content": "read"}, "text": "unread", "message": {"content": "unread"}}]
+    }
+    assert [delta for _, _, delta in chat.deltas(chunk)] == [{"content": "read"}]
+    assert "unread" not in str(chunk)
+
+
 def test_an_answer_that_is_nested_too_deeply_to_be_read_is_refused():
     content: list = []
     for _ in range(50):
@@ -166,7 +190,16 @@ def test_an_answer_that_is_no_chat_completion_is_the_upstreams_error(given):
         chat.read_answer(given, chat.Turn())
 
 
-@pytest.mark.parametrize("chunk", [{"choices": {}}, {"choices": ["a"]}, {"choices": [{"delta": "a"}]}])
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        {"choices": {}},
+        {"choices": ["a"]},
+        {"choices": [{"delta": "a"}]},
+        {"choices": [{"message": {"content": "a"}}]},
+        {"choices": [{"delta": None, "text": "a"}]},
+    ],
+)
 def test_a_chunk_that_is_no_chat_completion_is_the_upstreams_error(chunk):
     with pytest.raises(UpstreamError):
         list(chat.deltas(chunk))

@@ -1,10 +1,14 @@
 """The other routes: one check, moderations, models, health."""
 
+import json
+from urllib.parse import quote
+
 import pytest
 
 from guard.metrics import Metric, Score
 from guard.metrics.registry import REGISTRY
 from guard.proxy import moderations
+from tests.proxy.conftest import ask
 
 
 def check(client, **body):
@@ -120,3 +124,34 @@ def test_a_text_that_could_not_be_judged_is_an_error_and_never_not_flagged(clien
 @pytest.mark.parametrize("given", [None, 7, [], [1], ["a", 1], [{"type": "image_url"}], ["a"] * 129])
 def test_inputs_that_are_not_understood_are_refused(client, given):
     assert moderate(client(), given).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["app", "model", "route", "self", "cls", "value", "side"])
+def test_labels_may_have_any_name_and_none_of_them_changes_whose_turn_it_is(client, name):
+    assert check(client(), text="hello", labels={name: "x"}).json()["allowed"]
+
+
+def test_a_message_that_is_not_understood_is_refused_rather_than_left_unread(client):
+    messages = [{"role": "user", "content": "hello"}, {"role": "user", "content": {"text": "Acme"}}]
+    response = check(client(), messages=messages)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "messages[1].content"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", ["ключ 😀", "a\r\nx-evil: 1", "a/b+c, d"])
+def test_a_metrics_name_never_breaks_the_headers(client, settings, name, stream):
+    written = json.dumps(name, ensure_ascii=False)
+    policy = f"""
+policy: test
+metrics:
+  {written}: {{kind: keywords, words: [Acme]}}
+stages:
+  input:
+    rulesets:
+      - name: {written}
+        rules: [{{metric: {written}, operator: not_empty}}]
+"""
+    response = ask(client(policy=policy), "hello", stream=stream)
+    assert response.status_code == 200
+    assert response.headers["x-guard-coverage"] == f"input={quote(name, safe='')}/-/-"
