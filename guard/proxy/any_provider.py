@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from guard.errors import BadRequest
 from guard.providers import Provider
+
+#: litellm puts a model's name into the URL that it asks, or takes it for one: a caller could choose who gets it all.
+_ADDRESS = re.compile(r":/|//|(?:^|/)\.+(?:/|$)|[?#%\\\s\x00-\x1f]")
 
 
 class AnyProvider:
@@ -41,4 +45,6 @@ class AnyProvider:
         """Nothing is held open between calls."""
 
     def _provider(self, body: Mapping[str, Any]) -> Provider:
+        if _ADDRESS.search(body["model"]):
+            raise BadRequest("'model' must be the name of a model, not an address", param="model")
         return Provider(f"{self._prefix}{body['model']}", api_key=self._key, timeout=self._timeout)

@@ -25,7 +25,7 @@ async def read_json(request: Request, limit: int) -> dict[str, Any]:
     """The JSON object that is the request's body. Raises BadRequest, or TooLarge past `limit` bytes."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise BadRequest("compressed bodies are not taken; send the JSON plainly")
-    content = await _bytes(request, limit)
+    content = await read_bytes(request, limit)
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -58,7 +58,8 @@ def error_response(error: GuardError, headers: dict[str, str] | None = None) -> 
     return Json(error_body(str(error), kind="server_error", code="guard_error"), 500, headers)
 
 
-async def _bytes(request: Request, limit: int) -> bytes:
+async def read_bytes(request: Request, limit: int) -> bytes:
+    """The request's body. Raises TooLarge past `limit` bytes."""
     too_large = f"the body is larger than {limit:,} bytes; send less, or raise max_body"
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:

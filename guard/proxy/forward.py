@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from urllib.parse import quote, unquote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from guard.errors import NoPolicy
-from guard.proxy.body import Json
+from guard.errors import BadRequest, NoPolicy
+from guard.proxy.body import Json, read_bytes
 from guard.proxy.proxy import proxy_of, unless_hung_up
 from guard.proxy.upstream import PASSED_BACK, HttpUpstream
 
@@ -20,7 +21,11 @@ async def models(request: Request) -> Response:
     """`GET /v1/models` and `/v1/models/{model}`: what the provider has. No text goes in or out."""
     proxy = proxy_of(request)
     proxy.keys.app(request)
-    path = request.url.path.removeprefix("/v1/")
+    model = request.path_params.get("model")
+    # A path that climbs would reach all that the provider's key opens.
+    if model is not None and not {"", ".", ".."}.isdisjoint(unquote(model).split("/")):
+        raise BadRequest(f"'{model}' is not the name of a model", param="model")
+    path = "models" if model is None else f"models/{quote(model)}"
     return Json(await unless_hung_up(request, proxy.upstream.get(path, request.headers)))
 
 
@@ -28,7 +33,7 @@ async def unread(request: Request) -> Response:
     """Any other route: passed to the provider as it is where `open_routes` names it, refused otherwise."""
     proxy = proxy_of(request)
     proxy.keys.app(request)
-    route = request.url.path
+    route: str = request.scope["path"]
     if route not in proxy.settings.open_routes or not isinstance(proxy.upstream, HttpUpstream):
         raise NoPolicy(
             f"{request.method} {route} is not read by Guard, so it is refused; "
@@ -36,7 +41,7 @@ async def unread(request: Request) -> Response:
         )
     path = route.removeprefix("/v1/") + (f"?{request.url.query}" if request.url.query else "")
     stack = AsyncExitStack()
-    content = b"".join([piece async for piece in request.stream()])
+    content = await read_bytes(request, proxy.settings.max_body)
     call = proxy.upstream.forward(request.method, path, request.headers, content)
     response = await stack.enter_async_context(call)
     shown = {name: response.headers[name] for name in ("content-type", *PASSED_BACK) if name in response.headers}

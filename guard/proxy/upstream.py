@@ -116,7 +116,8 @@ class HttpUpstream:
         self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None, *, raw: bool = False
     ) -> AsyncIterator[httpx.Response]:
         try:
-            async with self._client.stream(method, path, content=content, headers=self._headers(headers)) as response:
+            sent = self._headers(headers, raw=raw)
+            async with self._client.stream(method, path, content=content, headers=sent) as response:
                 if response.status_code >= 300 and not raw:
                     await self._refuse(response)
                 yield response
@@ -126,13 +127,16 @@ class HttpUpstream:
                 raise UpstreamTimeout("the provider did not answer in time; try again, or raise read_timeout") from None
             raise UpstreamError(f"the provider cannot be reached or broke off: {type(error).__name__}") from None
 
-    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        sent = {name: headers[name] for name in PASSED_ON if name in headers}
-        sent["content-type"] = headers.get("content-type", "application/json")
+    def _headers(self, headers: Mapping[str, str], *, raw: bool) -> dict[str, bytes]:
+        passed = (*PASSED_ON, "content-type") if raw else PASSED_ON
+        # Bytes, since of a string httpx takes ASCII only.
+        sent = {name: headers[name].encode("latin-1") for name in passed if name in headers}
+        # What Guard has read as JSON goes on as JSON, whatever the caller called it.
+        sent.setdefault("content-type", b"application/json")
         if self._key:
-            sent["authorization"] = f"Bearer {self._key}"
+            sent["authorization"] = f"Bearer {self._key}".encode()
         elif self._pass_key and "authorization" in headers:
-            sent["authorization"] = headers["authorization"]
+            sent["authorization"] = headers["authorization"].encode("latin-1")
         return sent
 
     async def _refuse(self, response: httpx.Response) -> None:

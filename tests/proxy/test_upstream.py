@@ -1,0 +1,95 @@
+"""What the provider is asked, whatever the caller sends: paths, headers and names of models."""
+
+import json
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from guard.errors import BadRequest
+from guard.proxy.any_provider import AnyProvider
+from guard.proxy.app import create_app
+from tests.proxy.conftest import running
+
+CHAT = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]}).encode()
+
+
+@pytest.fixture
+def asked():
+    """The requests that the provider got."""
+    return []
+
+
+@pytest.fixture
+def send(asked, settings):
+    """Sends a request to Guard as it is written, which httpx would tidy up; the status."""
+
+    async def answer(request):
+        asked.append((request.scope["path"], request.headers))
+        message = {"role": "assistant", "content": "fine"}
+        return JSONResponse({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    provider = Starlette(routes=[Route("/{rest:path}", answer, methods=["GET", "POST"])])
+    with running(provider) as url:
+        opened = settings(upstream=f"{url}/v1", open_routes=["/v1/embeddings"], max_body=1_000)
+        with running(create_app(opened)) as guard:
+
+            def sent(method, path, body=None, **headers):
+                connection = HTTPConnection(urlsplit(guard).netloc, timeout=20)
+                connection.request(method, path, body, {key.replace("_", "-"): value for key, value in headers.items()})
+                return connection.getresponse().status
+
+            yield sent
+
+
+def test_a_models_name_cannot_climb_to_another_path_of_the_provider(send, asked):
+    for path in ("../files", "..%2ffiles/1/content", "%2e%2e/%2e%2e/admin", "%252e%252e/files", "a/../../files", "./a"):
+        assert send("GET", f"/v1/models/{path}") == 400, path
+    assert send("GET", "/v1/models/maker/model:1%3Fa=b") == 200
+    assert [path for path, _ in asked] == ["/v1/models/maker/model:1?a=b"]
+
+
+def test_a_caller_may_be_called_anything(send, asked):
+    assert send("POST", "/v1/chat/completions", CHAT, user_agent=b"caf\xe9") == 200
+    assert asked[0][1]["user-agent"].startswith("caf")
+
+
+def test_what_was_read_as_json_goes_on_as_json(send, asked):
+    assert send("POST", "/v1/chat/completions", CHAT, content_type="text/plain; charset=utf-7") == 200
+    assert asked[0][1]["content-type"] == "application/json"
+
+
+def test_an_open_route_takes_bodies_up_to_the_limit_only(send, asked):
+    assert send("POST", "/v1/embeddings", b"x" * 1_000, content_type="text/plain") == 200
+    assert asked[0][1]["content-type"] == "text/plain"
+    assert send("POST", "/v1/embeddings", b"x" * 1_001) == 413
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings/", "/v1/Embeddings", "/v1//embeddings", "/v1/x/../embeddings"])
+def test_a_route_that_only_looks_like_an_open_one_stays_closed(send, asked, path):
+    assert send("POST", path, b"{}") == 403
+    assert send("POST", "/v1/responses", b"{}", host="x/v1/embeddings?") == 403
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "oobabooga/http://a.example",
+        "gemini/../../x",
+        "gemini/a?key=b",
+        "gemini/a#b",
+        "x/%2e%2e/y",
+        "x/a b",
+        "x\\y",
+        "//x",
+    ],
+)
+async def test_a_model_that_is_an_address_is_not_asked(model):
+    with pytest.raises(BadRequest, match="name of a model"):
+        await AnyProvider().complete({"model": model, "messages": []}, {})
+    with pytest.raises(BadRequest, match="name of a model"):
+        await anext(AnyProvider().stream({"model": model, "messages": []}, {}))
