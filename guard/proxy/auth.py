@@ -11,15 +11,16 @@ from starlette.requests import Request
 
 from guard.errors import SettingsError, Unauthorised
 
-#: The app of callers where no keys are configured.
+#: The app of callers where no apps are configured.
 ANYONE = "default"
 
 
 class AppKeys:
-    """The app that a key belongs to. Without any key configured everyone is let in, as the app `default`."""
+    """The app that a key belongs to. Where no app is configured everyone is let in, as the app `default`."""
 
-    def __init__(self, hashes: Mapping[str, str]) -> None:
+    def __init__(self, hashes: Mapping[str, str], *, required: bool = False) -> None:
         self._hashes = dict(hashes)
+        self._required = required or bool(hashes)
 
     @classmethod
     def of(cls, apps: Mapping[str, Sequence[str]]) -> AppKeys:
@@ -30,16 +31,17 @@ class AppKeys:
                 digest = _digest_of_setting(app, key)
                 if hashes.setdefault(digest, app) != app:
                     raise SettingsError(f"apps: '{app}' and '{hashes[digest]}' have the same key; give each its own")
-        return cls(hashes)
+        # An app whose last key was taken away must not open the door to everyone.
+        return cls(hashes, required=bool(apps))
 
     @property
     def required(self) -> bool:
         """Whether callers must have a key."""
-        return bool(self._hashes)
+        return self._required
 
     def app(self, request: Request) -> str:
         """The caller's app. Raises Unauthorised where a key is required and missing or unknown."""
-        if not self._hashes:
+        if not self._required:
             return ANYONE
         key = bearer(request)
         if not key:

@@ -61,3 +61,7 @@ def test_two_apps_with_the_same_key_are_refused():
     same = f"sha256:{hash_key('k')}"
     with pytest.raises(SettingsError, match="same key"):
         AppKeys.of({"a": [same], "b": [same]})
+
+
+def test_taking_an_apps_last_key_away_lets_nobody_in(client):
+    assert ask(client(ScriptedUpstream(), apps={"shop": []}), "hello").status_code == 401
