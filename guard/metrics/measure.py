@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: Up to this many characters, metrics that cost microseconds run on the loop: a hop to a thread would cost more.
 INLINE_CHARACTERS = 4_000
+#: … as long as they are in no more passages than this: an empty one costs its microseconds too.
+INLINE_PASSAGES = 100
 #: Threads that `def` metrics share. One that hangs keeps its thread; the others' callers then see "late", never "safe".
 THREADS = 16
 
@@ -48,7 +50,8 @@ async def measure(
     results: dict[Probe, Measurement] = {}
     deadline = None if timeout is None else perf_counter() + timeout
     ordered = sorted(set(probes), key=lambda probe: metrics[probe.metric].cost)
-    small = turn.characters <= INLINE_CHARACTERS
+    passages = sum(len(turn.passages(side)) for side in {probe.of for probe in ordered})
+    small = turn.characters <= INLINE_CHARACTERS and passages <= INLINE_PASSAGES
     for cost, group in groupby(ordered, key=lambda probe: metrics[probe.metric].cost):
         wanted = list(group)
         if needed is not None and cost > Cost.FREE and results:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from guard.metrics import Cost, Failure, Metric, Probe, Score, Turn
+from guard.metrics import Cost, Failure, Message, Metric, Probe, Score, Turn
 from guard.metrics.measure import INLINE_CHARACTERS, measure
 
 TURN = Turn.of("hello")
@@ -102,6 +102,12 @@ async def test_a_function_that_is_not_free_runs_in_a_thread():
 async def test_even_a_free_metric_reads_a_long_text_in_a_thread():
     where = Metric("where", lambda turn, side: Score(float(threading.get_ident())), cost=Cost.FREE)
     found = await measure([probe("where")], Turn.of("x" * (INLINE_CHARACTERS + 1)), registry(where))
+    assert found[probe("where")].value != float(threading.get_ident())
+
+
+async def test_even_a_free_metric_reads_very_many_passages_in_a_thread():
+    where = Metric("where", lambda turn, side: Score(float(threading.get_ident())), cost=Cost.FREE)
+    found = await measure([probe("where")], Turn(messages=(Message("user", ("",) * 1_000),)), registry(where))
     assert found[probe("where")].value != float(threading.get_ident())
 
 
