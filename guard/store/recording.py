@@ -11,6 +11,8 @@ from guard.store.buffer import Buffer
 from guard.store.mask import Masker, TextMode
 from guard.store.store import open_store, spool_folder
 
+_OPEN: list[AsyncExitStack] = []
+
 
 @asynccontextmanager
 async def recording(
@@ -34,4 +36,7 @@ def record_to(url: str, *, text: TextMode = "masked", keep_days: float = 30.0) -
     What still waits when the process ends goes to the spool, which `guard events` and the next start take up. Raises
     StoreError where the store cannot be used.
     """
-    return run(AsyncExitStack().enter_async_context(recording(url, text=text, keep_days=keep_days)))
+    stack = AsyncExitStack()
+    # Held for good: a recording that nobody refers to any more would be closed by the garbage collector.
+    _OPEN.append(stack)
+    return run(stack.enter_async_context(recording(url, text=text, keep_days=keep_days)))
