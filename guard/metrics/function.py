@@ -15,7 +15,6 @@ from guard.metrics.turn import SIDES, Side, Turn
 
 FORMS = "write f(text), f(turn, side) or scorer_fn(*, index, node_input, node_output, **kwargs)"
 GALILEO = frozenset({"index", "node_input", "node_output"})
-_VALUES: dict[Kind, type | tuple[type, ...]] = {"number": (float, int), "labels": tuple, "label": str}
 
 
 def of_function(
@@ -64,10 +63,10 @@ def _measure(function: Callable[..., Any], name: str, kind: Kind, decoded: bool)
     if by_name & GALILEO and needed <= GALILEO:
         wanted = GALILEO if any(p.kind is p.VAR_KEYWORD for p in parameters) else by_name & GALILEO
         return lambda turn, side: _when_known(
-            [function(**_as_galileo(turn, wanted))], lambda given: _one(given[0], kind)
+            [function(**_as_galileo(turn, wanted))], lambda given: as_measurement(given[0], kind)
         )
     if len(needed - by_name) == len(needed) == 2:
-        return lambda turn, side: _when_known([function(turn, side)], lambda given: _one(given[0], kind))
+        return lambda turn, side: _when_known([function(turn, side)], lambda given: as_measurement(given[0], kind))
     if len(needed - by_name) == len(needed) == 1:
         return _of_text(function, kind, decoded)
     raise MetricError(f"metric '{name}': the function takes ({', '.join(sorted(needed))}); {FORMS}")
@@ -78,14 +77,14 @@ def _of_text(function: Callable[[str], Any], kind: Kind, decoded: bool) -> Measu
         passages = turn.passages(side)
         if kind == "label":
             whole = normalise("\n".join(passages))
-            return _when_known([function(whole)], lambda given: _one(given[0], kind))
+            return _when_known([function(whole)], lambda given: as_measurement(given[0], kind))
         texts = [view.text for passage in passages for view in views(passage, decoded=decoded)]
         texts = list(dict.fromkeys(texts or [""]))
 
         def together(given: list[Any]) -> Measurement:
             scores: dict[str, Score] = {}
             for text, value in zip(texts, given, strict=True):
-                score = _one(value, kind)
+                score = as_measurement(value, kind)
                 if isinstance(score, Failure):
                     return score
                 scores[text] = score
@@ -103,14 +102,6 @@ def _when_known(given: list[Any], then: Callable[[list[Any]], Measurement]) -> M
         return then([await value if inspect.isawaitable(value) else value for value in given])
 
     return later() if any(map(inspect.isawaitable, given)) else then(given)
-
-
-def _one(value: object, kind: Kind) -> Measurement:
-    measurement = as_measurement(value)
-    if isinstance(measurement, Score) and not isinstance(measurement.value, _VALUES[kind]):
-        # A rule that compares it with something of the declared kind would be false, which reads as safe.
-        return Failure(f"the function gave {measurement.value!r:.80}, and its kind is {kind}")
-    return measurement
 
 
 def _as_galileo(turn: Turn, wanted: Collection[str]) -> dict[str, object]:

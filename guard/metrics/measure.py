@@ -74,7 +74,7 @@ async def measure(
 def _now(metric: Metric, turn: Turn, side: Side) -> Measurement:
     started = perf_counter()
     try:
-        measurement = as_measurement(metric.measure(turn, side))
+        measurement = as_measurement(metric.measure(turn, side), metric.kind)
     except Exception as error:  # noqa: BLE001 - a metric is foreign code: whatever it raises is a failure of its own
         measurement = _failure(metric, error)
     return _timed(measurement, started)
@@ -93,7 +93,7 @@ async def _one(metric: Metric, turn: Turn, side: Side, seconds: float | None) ->
                 )
                 if inspect.isawaitable(result):
                     result = await result
-        measurement = as_measurement(result)
+        measurement = as_measurement(result, metric.kind)
     except TimeoutError as error:
         late = seconds is not None and perf_counter() - started >= seconds
         measurement = Failure(f"{metric.name} was late", timed_out=True) if late else _failure(metric, error)

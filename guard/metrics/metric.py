@@ -17,6 +17,7 @@ from guard.metrics.turn import SIDES, Side, Turn
 
 Kind = Literal["number", "labels", "label"]
 Measure: TypeAlias = Callable[[Turn, Side], "Measurement | Awaitable[Measurement]"]
+_VALUES: dict[Kind, type | tuple[type, ...]] = {"number": (float, int), "labels": tuple, "label": str}
 
 
 class Cost(IntEnum):
@@ -94,19 +95,25 @@ def _located(score: Score, original: Callable[[int, int], tuple[int, int]] | Non
     return replace(score, spans=tuple(spans))
 
 
-def as_measurement(value: object) -> Measurement:
-    """What a user's function returned, as a measurement: a bool or number, a label, or a list of labels."""
+def as_measurement(value: object, kind: Kind | None = None) -> Measurement:
+    """What a metric returned, as a measurement: a bool or number, a label, or a list of labels.
+
+    Of another kind than declared it is a failure; without `kind` each of them will do.
+    """
     if isinstance(value, Failure):
         return value
     if isinstance(value, Score):
+        if not isinstance(value.value, _VALUES[kind] if kind else (float, int, tuple, str)):
+            # A rule that compares it with something of the declared kind would be false, which reads as safe.
+            return Failure(f"the metric gave {value.value!r:.80}, and its kind is {kind}")
         # NaN compares false with everything, so it would read as safe.
         bad = isinstance(value.value, float) and not math.isfinite(value.value)
         return Failure(f"the metric gave {value.value}, which is no number") if bad else value
     if isinstance(value, (bool, int, float)):
-        return as_measurement(Score(float(value)))
+        return as_measurement(Score(float(value)), kind)
     if isinstance(value, str):
-        return Score(value)
+        return as_measurement(Score(value), kind)
     if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(label, str) for label in value):
         labels = tuple(sorted(value)) if isinstance(value, (set, frozenset)) else tuple(value)
-        return Score(labels, labels=labels)
+        return as_measurement(Score(labels, labels=labels), kind)
     return Failure(f"a metric gives a number, a string or a list of strings, not {type(value).__name__}")

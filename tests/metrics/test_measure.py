@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from fractions import Fraction
 
 import pytest
 
@@ -136,11 +137,26 @@ async def test_what_is_no_score_is_a_failure(value):
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(True, 1.0), (3, 3.0), ("fr", "fr"), (["b", "a"], ("b", "a")), ({"b", "a"}, ("a", "b"))]
+    ("value", "expected", "kind"),
+    [
+        (True, 1.0, "number"),
+        (3, 3.0, "number"),
+        ("fr", "fr", "label"),
+        (["b", "a"], ("b", "a"), "labels"),
+        ({"b", "a"}, ("a", "b"), "labels"),
+    ],
 )
-async def test_plain_values_of_a_users_function_are_scores(value, expected):
-    found = await measure([probe("own")], TURN, registry(Metric("own", lambda turn, side: value)))
+async def test_plain_values_of_a_users_function_are_scores(value, expected, kind):
+    found = await measure([probe("own")], TURN, registry(Metric("own", lambda turn, side: value, kind=kind)))
     assert found[probe("own")].value == expected
+
+
+@pytest.mark.parametrize("cost", [Cost.FREE, Cost.LOCAL])
+@pytest.mark.parametrize("value", [None, "high", ("a",), ["a"], Fraction(99, 100)])
+async def test_a_score_that_is_not_of_its_metrics_kind_fails_rather_than_passes(value, cost):
+    own = Metric("own", lambda turn, side: Score(value), cost=cost)
+    found = await measure([probe("own")], TURN, registry(own))
+    assert isinstance(found[probe("own")], Failure)
 
 
 async def test_a_callable_object_that_gives_an_awaitable_is_awaited():
