@@ -121,6 +121,8 @@ class Exchange:
         if isinstance(action, Override):
             return turn, action.choose(self.guard.random)
         if isinstance(action, Redact):
+            # Whoever wrote what looks like a placeholder, on whichever side: it must not come to mean another's value.
+            self.placeholders.avoid(turn.texts)
             texts = redacted(decision, turn.passages(kind), self.placeholders)
             # What cannot be redacted must not be passed on.
             return (turn, decision.stage.refusal) if texts is None else (turn.with_passages(kind, texts), None)

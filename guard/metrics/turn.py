@@ -65,9 +65,13 @@ class Turn:
     @property
     def characters(self) -> int:
         """How much text it holds, the app's own included."""
-        count = sum(len(part) for message in self.messages for part in message.parts)
-        count += sum(map(len, self.output)) + sum(map(len, self.documents))
-        return count + sum(len(call.arguments) for call in self.tool_calls)
+        return sum(map(len, self.texts))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text it holds, the app's own included."""
+        said = (part for message in self.messages for part in message.parts)
+        return (*said, *self.output, *self.documents, *(call.arguments for call in self.tool_calls))
 
     def with_passages(self, side: Side, texts: Sequence[str]) -> Turn:
         """The same turn with the texts of one side replaced, one for one and in the order of `passages(side)`."""

@@ -18,11 +18,14 @@ PLACEHOLDER = re.compile(r"\[[A-Z0-9_]+_[0-9]+\]")
 
 @dataclass(slots=True)
 class Placeholders:
-    """The placeholders of one turn: the same value gets the same one, numbered in the order met."""
+    """The placeholders of one turn, numbered in the order met: the same value gets the same one.
+
+    What may be put back and what may not never share one, or the one's answer would give the other away.
+    """
 
     originals: dict[str, str] = field(default_factory=dict)
     restorable: set[str] = field(default_factory=set)
-    _numbered: dict[tuple[str, str], str] = field(default_factory=dict)
+    _numbered: dict[tuple[str, str, bool], str] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=dict)
 
     def of(self, value: str, label: str, action: Redact) -> str:
@@ -32,10 +35,10 @@ class Placeholders:
             return "*" * len(value)
         if action.mask == "hash":
             return f"[{name}_{hashlib.sha256(value.encode('utf-8', 'replace')).hexdigest()[:8]}]"
-        placeholder = self._numbered.get((value, name))
+        placeholder = self._numbered.get((value, name, action.restore))
         if placeholder is None:
             placeholder = self._next(name)
-            self._numbered[value, name] = placeholder
+            self._numbered[value, name, action.restore] = placeholder
             self.originals[placeholder] = value
         if action.restore:
             self.restorable.add(placeholder)
