@@ -28,7 +28,8 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d
 class Canned(asyncio.Protocol):
     """Answers every request whose body has arrived."""
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
         self.transport, self.received = transport, b""
 
     def data_received(self, data):

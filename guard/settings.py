@@ -19,26 +19,28 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GUARD_", extra="forbid", frozen=True)
 
-    policy: str = Field("builtin/baseline", description="A policy file, a folder of them, or a built-in one.")
-    reload: float = Field(1.0, gt=0, description="Seconds between looks for changed policy files.")
-    measure_all: bool = Field(False, description="Measure also what cannot change a decision any more, for recordings.")
+    policy: str = Field(default="builtin/baseline", description="A policy file, a folder of them, or a built-in one.")
+    reload: float = Field(default=1.0, gt=0, description="Seconds between looks for changed policy files.")
+    measure_all: bool = Field(default=False, description="Measure also what can change no decision any more.")
 
     upstream: str = Field(
-        "https://api.openai.com/v1",
+        default="https://api.openai.com/v1",
         description="The provider: the base URL of an OpenAI-compatible one, `litellm` or `litellm/PROVIDER` for any "
         "other, or `demo` for the small built-in one.",
     )
     upstream_key_env: str = Field(
-        "", description="The variable that holds the provider's key; empty: the caller's own key is passed on."
+        default="", description="The variable that holds the provider's key; empty: the caller's own key is passed on."
     )
-    connect_timeout: float = Field(5.0, gt=0, description="Seconds to connect to the provider.")
-    read_timeout: float = Field(120.0, gt=0, description="Seconds to wait for the provider's next bytes.")
-    max_connections: int = Field(1000, gt=0, description="Connections to the provider, for each worker.")
+    connect_timeout: float = Field(default=5.0, gt=0, description="Seconds to connect to the provider.")
+    read_timeout: float = Field(default=120.0, gt=0, description="Seconds to wait for the provider's next bytes.")
+    max_connections: int = Field(default=1000, gt=0, description="Connections to the provider, for each worker.")
 
-    host: str = Field("127.0.0.1", description="The address to listen on.")
-    port: int = Field(8787, ge=0, le=65535, description="The port to listen on; 0 for any free one.")
-    workers: int = Field(1, ge=1, le=256, description="Processes that serve.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much the log tells.")
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8787, ge=0, le=65535, description="The port to listen on; 0 for any free one.")
+    workers: int = Field(default=1, ge=1, le=256, description="Processes that serve.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="How much the log tells."
+    )
 
     apps: dict[str, list[str]] = Field(
         default_factory=dict,
@@ -48,19 +50,27 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Routes under /v1 that are passed to the provider unguarded; other unread ones are refused.",
     )
-    max_body: int = Field(8_000_000, gt=0, description="Bytes of a request's body.")
-    max_messages: int = Field(10_000, gt=0, description="Messages in a request.")
-    max_answer: int = Field(16_000_000, gt=0, description="Bytes of a provider's answer, or of one event of a stream.")
+    max_body: int = Field(default=8_000_000, gt=0, description="Bytes of a request's body.")
+    max_messages: int = Field(default=10_000, gt=0, description="Messages in a request.")
+    max_answer: int = Field(
+        default=16_000_000, gt=0, description="Bytes of a provider's answer, or of one event of a stream."
+    )
 
-    window: int = Field(480, ge=64, description="Characters of a streamed answer that are read together.")
-    overlap: int = Field(120, ge=16, description="Characters that two such windows share; at most half a window.")
+    window: int = Field(default=480, ge=64, description="Characters of a streamed answer that are read together.")
+    overlap: int = Field(
+        default=120, ge=16, description="Characters that two such windows share; at most half a window."
+    )
 
-    project: str = Field("default", description="The project that events are recorded under.")
-    store: str = Field("sqlite:///guard.db", description="Where events are kept; `none` keeps none.")
-    spool: str = Field("", description="The folder for events on their way to the store; empty: beside the store.")
-    event_text: Literal["masked", "none", "full"] = Field("masked", description="How the turn's text is kept.")
-    retention_days: float = Field(30.0, ge=0, description="Days that events are kept; 0: for ever.")
-    webhook_secret: SecretStr = Field(SecretStr(""), description="Signs what subscriptions are told (HMAC-SHA256).")
+    project: str = Field(default="default", description="The project that events are recorded under.")
+    store: str = Field(default="sqlite:///guard.db", description="Where events are kept; `none` keeps none.")
+    spool: str = Field(
+        default="", description="The folder for events on their way to the store; empty: beside the store."
+    )
+    event_text: Literal["masked", "none", "full"] = Field(default="masked", description="How the turn's text is kept.")
+    retention_days: float = Field(default=30.0, ge=0, description="Days that events are kept; 0: for ever.")
+    webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="Signs what subscriptions are told (HMAC-SHA256)."
+    )
 
     @field_validator("overlap")
     @classmethod

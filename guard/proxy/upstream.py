@@ -127,7 +127,7 @@ class HttpUpstream:
                 raise UpstreamTimeout("the provider did not answer in time; try again, or raise read_timeout") from None
             raise UpstreamError(f"the provider cannot be reached or broke off: {type(error).__name__}") from None
 
-    def _headers(self, headers: Mapping[str, str], *, raw: bool) -> dict[str, bytes]:
+    def _headers(self, headers: Mapping[str, str], *, raw: bool) -> list[tuple[bytes, bytes]]:
         passed = (*PASSED_ON, "content-type") if raw else PASSED_ON
         # Bytes, since of a string httpx takes ASCII only.
         sent = {name: headers[name].encode("latin-1") for name in passed if name in headers}
@@ -137,7 +137,7 @@ class HttpUpstream:
             sent["authorization"] = f"Bearer {self._key}".encode()
         elif self._pass_key and "authorization" in headers:
             sent["authorization"] = headers["authorization"].encode("latin-1")
-        return sent
+        return [(name.encode(), value) for name, value in sent.items()]
 
     async def _refuse(self, response: httpx.Response) -> None:
         content = await self._read(response)

@@ -145,6 +145,7 @@ async def test_what_a_caller_was_shown_before_hanging_up_is_recorded(before, tmp
             async for _ in response.aiter_bytes():
                 break
         store = await open_store(store_url)
+        stages: list[str] = []
         try:
             for _ in range(100):
                 found = await store.get(event)
