@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from guard.decorator.place import Path, get, has, put
+from guard.decorator.place import Path, described, get, has, put
 from guard.errors import SettingsError
 from guard.metrics.turn import Message, ToolCall, Turn
 
@@ -56,7 +56,7 @@ def is_message(value: object) -> bool:
 
 def is_completion(value: object) -> bool:
     """Whether this is a chat completion or a chunk of one."""
-    return has(value, "choices") and isinstance(get(value, ("choices",)), Sequence)
+    return has(value, "choices") and isinstance(get(value, ("choices",)), (list, tuple))
 
 
 def read_messages(messages: Sequence[Any], labels: Mapping[str, str]) -> Turn:
@@ -128,6 +128,8 @@ def _answers(answer: Any) -> Iterator[tuple[int, Path, Any]]:
     """The messages of an answer: the choice's number, where it stands, and the message itself."""
     if is_completion(answer):
         for place, choice in enumerate(get(answer, ("choices",))):
+            if not has(choice, "message") and not has(choice, "delta"):
+                raise _unread(f"choices.{place}", choice)
             for where in ("message", "delta"):
                 message = get(choice, (where,)) if has(choice, where) else None
                 if message is not None:
@@ -144,17 +146,31 @@ def _texts(message: Any, at: Path, choice: int) -> Iterator[Slot]:
 
 
 def _content(message: Any, name: str = "content") -> list[Slot]:
-    """The texts of a message, as a string or as a list of parts; what is not text is left out."""
+    """The texts of a message, as a string or as a list of parts; what is not text is left out.
+
+    Raises SettingsError where the shape is not known: it may hold text that nobody would read.
+    """
     content = get(message, (name,))
     if isinstance(content, str):
         return [Slot((name,), content)]
+    if content is not None and not isinstance(content, (list, tuple)):
+        raise _unread(name, content)
     found = []
-    for number, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
+    for number, part in enumerate(content or ()):
         if isinstance(part, str):
             found.append(Slot((name, number), part))
         elif has(part, "text") and isinstance(get(part, ("text",)), str):
             found.append(Slot((name, number, "text"), get(part, ("text",))))
+        elif not has(part, "type") or (has(part, "text") and get(part, ("text",)) is not None):
+            raise _unread(f"{name}.{number}", part)
     return found
+
+
+def _unread(name: str, value: object) -> SettingsError:
+    return SettingsError(
+        f"'{name}' is neither text, parts of type text nor a message ({described(value)}), so it would go unread; "
+        "give it one of these shapes, or say where the text is (protect's input, output)"
+    )
 
 
 def _write(message: Any, new: Message) -> Any:

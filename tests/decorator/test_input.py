@@ -144,6 +144,12 @@ def test_a_value_without_text_stops_the_call_and_the_error_says_what_there_is():
         protected(["hi"])
 
 
+@pytest.mark.parametrize("content", [{"text": "bad"}, b"bad", [["bad"]], [{"type": "text", "text": {"value": "bad"}}]])
+def test_text_in_a_shape_that_nobody_reads_stops_the_call(content):
+    with pytest.raises(guard.SettingsError, match="would go unread"):
+        guard.protect(POLICY)(lambda messages: "called")([{"role": "user", "content": content}])
+
+
 def test_a_path_that_leads_nowhere_stops_the_call():
     for found in ("request.answer", "request.question.0"):
         protected = guard.protect(policy=POLICY, input=found)(lambda request: "never")

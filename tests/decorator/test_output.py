@@ -110,6 +110,30 @@ def test_where_there_is_no_text_there_is_nothing_to_check():
     assert events == []
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"role": "assistant", "content": {"text": "bad"}},
+        {"role": "assistant", "content": b"bad"},
+        {"role": "assistant", "content": [{"type": "text", "text": {"value": "bad"}}]},
+        {"role": "assistant", "content": [["bad"]]},
+        {"choices": [{"text": "bad"}]},
+        {"choices": "bad"},
+    ],
+)
+def test_text_in_a_shape_that_nobody_reads_is_not_passed_on(answer):
+    with pytest.raises(guard.SettingsError, match="neither text"):
+        guard.protect(POLICY)(lambda question: answer)("hello")
+
+
+def test_parts_that_are_no_text_are_passed_on():
+    answer = {
+        "role": "assistant",
+        "content": [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "a", "text": None}],
+    }
+    assert guard.protect(POLICY)(lambda question: answer)("hello") == answer
+
+
 def test_an_answer_of_unknown_shape_is_not_passed_on():
     protected = guard.protect(policy=POLICY)(lambda question: Asked(question="fine"))
     with pytest.raises(guard.SettingsError, match=r"\(Asked, whose texts are: question, user\); say"):
