@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 from guard.errors import UpstreamError
@@ -61,6 +62,8 @@ class Calls:
         """Keep what the delta has of tool calls; whether it had any."""
         pieces = list(arguments(delta))
         for number, holder, key in pieces:
+            if not isinstance(holder.get(key), (str, NoneType)):
+                raise UpstreamError("the provider's stream is no chat completion: a tool call's arguments are no text")
             self._pieces.setdefault((index, number), []).append((holder, key))
         return bool(pieces)
 
@@ -100,7 +103,6 @@ class Stream:
         """Take a chunk in and read what it adds; the verdict that ends the answer, if there is one."""
         self.first = self.first or chunk
         held = Held(chunk)
-        self._waiting.append(held)
         for index, choice, delta in chat.deltas(chunk):
             self._released.setdefault(index, False)
             if self._hold_calls and self._calls.add(index, delta):
@@ -112,6 +114,8 @@ class Stream:
                 held.pieces.append(Piece(reader, index, choice, holder, key, start, reader.received))
                 if _stops(reader):
                     return reader.ended
+        # Only now: a chunk that could not be read to its end must not leave.
+        self._waiting.append(held)
         return None
 
     async def finish(self) -> Verdict | None:
