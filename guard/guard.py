@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from time import perf_counter
@@ -38,8 +38,8 @@ class Recorder(Protocol):
 class Notifies(Protocol):
     """Tells a policy's subscribers, later and elsewhere."""
 
-    def tell(self, subscriptions: Sequence[Subscription], make: Callable[[], dict[str, Any]]) -> None:
-        """Queue what `make` gives for each subscription."""
+    def tell(self, subscriptions: Sequence[Subscription], make: Callable[..., Event], characters: int) -> None:
+        """Queue the event that `make` gives for each subscription; it holds on to that much text."""
         ...
 
 
@@ -192,4 +192,4 @@ class Guard:
         if self.recorder is not None:
             self.recorder.add(make, turn.characters)
         if self.notifier is not None and (subscriptions := verdict.decision.subscriptions):
-            self.notifier.tell(subscriptions, lambda: asdict(make()))
+            self.notifier.tell(subscriptions, make, turn.characters)

@@ -6,19 +6,21 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
-import orjson
 
 from guard.stages import Subscription
+from guard.store.mask import Masker
+from guard.store.writer import Make
 
 log = logging.getLogger(__name__)
 
-#: Deliveries that wait; more are dropped and counted: a dead webhook must not fill the memory.
+#: Deliveries that wait, and characters of turns that they hold on to; more are dropped and counted: a dead webhook must
+#: not fill the memory.
 WAITING = 1_000
+WAITING_CHARACTERS = 16_000_000
 TRIES = 3
 #: Seconds before the first retry; each further one waits twice as long.
 PAUSE = 0.5
@@ -38,31 +40,42 @@ class Deliveries:
 @dataclass(frozen=True, slots=True)
 class _Delivery:
     url: str
-    make: Callable[[], dict[str, Any]] = field(repr=False)
+    make: Make = field(repr=False)
+    characters: int
 
 
 class Notifier:
-    """Posts what happened as JSON to the URLs that subscribe to it.
+    """Posts events as JSON to the URLs that subscribe to them, their text as `masker` keeps it.
 
     With a `secret` each request carries `x-guard-signature: sha256=HEX`, the HMAC of its body. Use it as an async
     context manager; leaving it gives what still waits `grace` seconds.
     """
 
-    def __init__(self, *, secret: str = "", client: httpx.AsyncClient | None = None, grace: float = 5.0) -> None:
+    def __init__(
+        self,
+        *,
+        secret: str = "",
+        masker: Masker = Masker(),  # noqa: B008 - frozen
+        client: httpx.AsyncClient | None = None,
+        grace: float = 5.0,
+    ) -> None:
         self.counts = Deliveries()
+        self._masker = masker
         self._secret = secret.encode()
         self._client = client
         self._grace = grace
         self._waiting: asyncio.Queue[_Delivery] = asyncio.Queue(WAITING)
+        self._characters = 0
         self._tasks: list[asyncio.Task[None]] = []
 
-    def tell(self, subscriptions: Sequence[Subscription], make: Callable[[], dict[str, Any]]) -> None:
-        """Queue one delivery a subscription; `make` gives the body, later."""
+    def tell(self, subscriptions: Sequence[Subscription], make: Make, characters: int) -> None:
+        """Queue one delivery a subscription; `make` gives the event, later. `characters` is how much text it holds."""
         for subscription in subscriptions:
-            try:
-                self._waiting.put_nowait(_Delivery(str(subscription.url), make))
-            except asyncio.QueueFull:
+            if self._waiting.full() or self._characters + characters > WAITING_CHARACTERS:
                 self.counts.dropped += 1
+                continue
+            self._characters += characters
+            self._waiting.put_nowait(_Delivery(str(subscription.url), make, characters))
 
     async def __aenter__(self) -> Notifier:
         self._client = self._client or httpx.AsyncClient(timeout=10.0)
@@ -90,11 +103,13 @@ class Notifier:
                 self.counts.failed += 1
                 log.exception("a webhook delivery could not be made")
             finally:
+                self._characters -= delivery.characters
                 self._waiting.task_done()
 
     async def _deliver(self, delivery: _Delivery) -> None:
         assert self._client is not None
-        content = orjson.dumps(delivery.make())
+        event = await asyncio.to_thread(delivery.make, masker=self._masker)
+        content = event.to_json()
         headers = {"content-type": "application/json"}
         if self._secret:
             headers["x-guard-signature"] = "sha256=" + hmac.new(self._secret, content, hashlib.sha256).hexdigest()

@@ -95,8 +95,10 @@ class Provider:
             late = f"{self.model} did not answer within {self.timeout:g} s; raise its timeout or take a faster model"
             raise UpstreamTimeout(late) from error
         except Exception as error:
-            raised = UpstreamError(f"{self.model} gave no answer; {self._missing_key()}{_first_line(error)}")
             status = getattr(error, "status_code", None)
+            # What a provider says of a key that it refuses shows parts of it.
+            said = "the key was refused" if status in (401, 403) else _first_line(error)
+            raised = UpstreamError(f"{self.model} gave no answer; {self._missing_key()}{said}")
             if status in CALLERS_OWN:
                 raised.status = status
             raise raised from error

@@ -143,7 +143,7 @@ def test_subscribers_are_told_of_the_statuses_they_wait_for():
         def __init__(self):
             self.bodies = []
 
-        def tell(self, subscriptions, make):
+        def tell(self, subscriptions, make, characters):
             self.bodies.append((str(subscriptions[0].url), make()))
 
     ruleset = override("rivals")
@@ -152,9 +152,9 @@ def test_subscribers_are_told_of_the_statuses_they_wait_for():
     guard = Guard(policy_of(RIVALS, input=[ruleset]), notifier=told)
     guard.check("nothing")
     guard.check("Acme")
-    ((url, body),) = told.bodies
+    ((url, event),) = told.bodies
     assert url == "http://127.0.0.1:9/hook"
-    assert (body["status"], body["ruleset"]) == ("triggered", "override")
+    assert (event.status, event.ruleset) == ("triggered", "override")
 
 
 def test_an_event_can_be_decided_again():

@@ -7,10 +7,28 @@ import httpx
 import pytest
 
 from guard import notify
+from guard.guard import Guard
 from guard.notify import Notifier
 from guard.stages import Subscription
+from guard.store import Event, Masker
+from tests.fakes import override, policy_of, spotting
 
 HOOK = [Subscription(url="http://127.0.0.1:9/hook")]
+
+
+def made():
+    """What makes the event of a check that triggered."""
+    makes = []
+
+    class Keeps:
+        def add(self, make, characters):
+            makes.append(make)
+
+    Guard(policy_of(spotting("rivals", "Acme"), input=[override("rivals")]), recorder=Keeps()).check("Acme?")
+    return makes[0]
+
+
+MAKE = made()
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +36,7 @@ def no_pause(monkeypatch):
     monkeypatch.setattr(notify, "PAUSE", 0.0)
 
 
-async def delivered(statuses, *, secret="", times=1):
+async def delivered(statuses, *, secret="", times=1, characters=5, masker=Masker()):  # noqa: B008 - frozen
     """Deliver to a hook that answers with these statuses, the last one from then on; its requests and the counts."""
     requests = []
 
@@ -30,16 +48,28 @@ async def delivered(statuses, *, secret="", times=1):
         return httpx.Response(status)
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    async with Notifier(secret=secret, client=client) as notifier:
+    async with Notifier(secret=secret, masker=masker, client=client) as notifier:
         for _ in range(times):
-            notifier.tell(HOOK, lambda: {"status": "triggered"})
+            notifier.tell(HOOK, MAKE, characters)
     return requests, notifier.counts
 
 
 async def test_a_subscription_gets_the_event_as_json():
     requests, counts = await delivered([200])
-    assert requests[0].read() == b'{"status":"triggered"}'
+    event = Event.from_json(requests[0].read())
+    assert (event.status, event.ruleset, event.text) == ("triggered", "override", {"input": ["[RIVALS]?"]})
     assert counts.delivered == 1
+
+
+async def test_text_that_events_do_not_keep_is_not_told_either():
+    requests, _ = await delivered([200], masker=Masker(mode="none"))
+    assert Event.from_json(requests[0].read()).text == {}
+
+
+async def test_more_text_than_may_wait_is_dropped_and_counted(monkeypatch):
+    monkeypatch.setattr(notify, "WAITING_CHARACTERS", 10)
+    _, counts = await delivered([200], times=3)
+    assert (counts.delivered, counts.dropped) == (2, 1)
 
 
 async def test_a_secret_signs_the_body():
@@ -65,12 +95,12 @@ async def test_more_than_can_wait_are_dropped_and_counted(monkeypatch):
 
 
 async def test_a_body_that_cannot_be_made_does_not_stop_the_others():
-    def broken():
+    def broken(*, masker):
         raise ValueError("no event")
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: httpx.Response(200)))
     async with Notifier(client=client) as notifier:
         for _ in range(notify.TOGETHER + 1):
-            notifier.tell(HOOK, broken)
-        notifier.tell(HOOK, dict)
+            notifier.tell(HOOK, broken, 0)
+        notifier.tell(HOOK, MAKE, 0)
     assert (notifier.counts.delivered, notifier.counts.failed) == (1, notify.TOGETHER + 1)

@@ -50,7 +50,8 @@ async def measure(
     results: dict[Probe, Measurement] = {}
     deadline = None if timeout is None else perf_counter() + timeout
     ordered = sorted(set(probes), key=lambda probe: metrics[probe.metric].cost)
-    passages = sum(len(turn.passages(side)) for side in {probe.of for probe in ordered})
+    sides: set[Side] = {probe.of for probe in ordered}
+    passages = sum(len(turn.passages(side)) for side in sides)
     small = turn.characters <= INLINE_CHARACTERS and passages <= INLINE_PASSAGES
     for cost, group in groupby(ordered, key=lambda probe: metrics[probe.metric].cost):
         wanted = list(group)

@@ -35,6 +35,7 @@ from guard.proxy.proxy import HungUp, Proxy
 from guard.proxy.upstream import HttpUpstream, Upstream, UpstreamRefused
 from guard.settings import Settings
 from guard.store.buffer import Buffer
+from guard.store.mask import Masker
 from guard.store.recording import recording
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ async def _lifespan(settings: Settings, upstream: Upstream | None, app: Starlett
     async with AsyncExitStack() as stack:
         policies = await stack.enter_async_context(LivePolicies(source_of(settings.policy), interval=settings.reload))
         buffer = await _recording(settings, stack)
-        notifier = await stack.enter_async_context(Notifier(secret=settings.webhook_secret.get_secret_value()))
+        notifier = await stack.enter_async_context(_notifier(settings))
         guard = Guard(
             policies,
             recorder=buffer,
@@ -84,6 +85,10 @@ async def _lifespan(settings: Settings, upstream: Upstream | None, app: Starlett
         keys = AppKeys.of(settings.apps)
         app.state.proxy = Proxy(guard, upstream, keys, settings, policies, buffer)
         yield
+
+
+def _notifier(settings: Settings) -> Notifier:
+    return Notifier(secret=settings.webhook_secret.get_secret_value(), masker=Masker(mode=settings.event_text))
 
 
 async def _recording(settings: Settings, stack: AsyncExitStack) -> Buffer | None:

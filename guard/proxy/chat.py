@@ -6,6 +6,7 @@ What is not text is never touched: unknown fields, images and tools go through a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from time import time
 from uuid import uuid4
 
@@ -58,6 +59,7 @@ def read_request(body: Body, labels: Mapping[str, str]) -> Turn:
     tools = body.get("tools")
     return Turn(
         messages=tuple(read_message(message) for message in body["messages"]),
+        documents=tuple(holder[key] for _, holder, key in texts(_documents(body))),
         tools=tuple(tool for tool in tools if isinstance(tool, dict)) if isinstance(tools, list) else (),
         labels=labels,
     )
@@ -71,10 +73,20 @@ def unread(body: Body) -> int:
 
 def write_request(body: Body, before: Turn, after: Turn) -> Body:
     """The body with the texts of `after`; the same object where nothing changed since `before`."""
+    if after.documents != before.documents:
+        documents = deepcopy(_documents(body))
+        for (_, holder, key), text in zip(list(texts(documents)), after.documents, strict=True):
+            holder[key] = text
+        body = {**body, **documents}
     if after.messages == before.messages:
         return body
     pairs = zip(body["messages"], before.messages, after.messages, strict=True)
     return {**body, "messages": [_write_message(raw, old, new) for raw, old, new in pairs]}
+
+
+def _documents(body: Body) -> Body:
+    """What was retrieved for this request, in the field in which vLLM, Cohere and others take it."""
+    return {"documents": body["documents"]} if body.get("documents") else {}
 
 
 def _write_message(raw: Body, old: Message, new: Message) -> Body:

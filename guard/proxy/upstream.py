@@ -140,6 +140,10 @@ class HttpUpstream:
         return [(name.encode(), value) for name, value in sent.items()]
 
     async def _refuse(self, response: httpx.Response) -> None:
+        if response.status_code in (401, 403) and self._key:
+            # What the provider says of it shows parts of the key, and the caller cannot mend it.
+            refused = f"the provider refused Guard's own key with status {response.status_code}"
+            raise UpstreamError(f"{refused}; whoever runs Guard has to look at upstream_key_env")
         content = await self._read(response)
         try:
             body = orjson.loads(content)

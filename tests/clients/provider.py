@@ -39,6 +39,13 @@ class Provider:
         if "be rate limited" in said:
             error = {"message": "slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
             return JSONResponse({"error": error}, 429, {"retry-after": "7"})
+        if "refuse the key" in said:
+            error = {
+                "message": "Incorrect API key provided: sk-prov**der.",
+                "type": "invalid_request_error",
+                "code": None,
+            }
+            return JSONResponse({"error": error}, 401)
         if "speak garbage" in said:
             return Response(b"<html>Bad gateway</html>", 200, media_type="text/html")
         if "fail as html" in said:

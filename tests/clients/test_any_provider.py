@@ -69,6 +69,15 @@ def test_the_providers_limits_are_the_callers_to_see(reached):
     assert response.json()["error"]["type"] == "upstream_error"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_of_guards_that_is_refused_is_guards_fault_and_stays_unseen(reached, stream):
+    client, _ = reached
+    response = ask(client, "refuse the key", stream=stream)
+    assert response.status_code == 502
+    assert "key was refused" in response.text
+    assert "sk-" not in response.text
+
+
 def test_models_are_not_made_up(reached):
     client, _ = reached
     assert client.get("/v1/models").status_code == 400

@@ -97,6 +97,17 @@ def test_a_provider_that_is_too_slow_is_a_504(before, stream):
     assert response.json()["error"]["code"] == "upstream_timeout"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_of_guards_that_is_refused_is_guards_fault_and_stays_unseen(before, monkeypatch, stream):
+    monkeypatch.setenv("PROVIDER_KEY", "sk-provider")
+    with running(Provider().app) as upstream:
+        url = before(f"{upstream}/v1", upstream_key_env="PROVIDER_KEY")
+        response = httpx.post(url + URL, json=body("refuse the key", stream=stream))
+    assert response.status_code == 502
+    assert "upstream_key_env" in response.text
+    assert "sk-" not in response.text
+
+
 def raw_provider(answer):
     """A server that reads a request and writes these bytes, whatever they are, then closes."""
 
