@@ -28,7 +28,7 @@ test: $(VENV)/dev ## Run every test: unit, integration, examples, documentation
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 quick: $(VENV)/dev ## Run the tests that take milliseconds
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
 
 check: $(VENV)/dev ## Run what else must hold: lint, types, layers, policy cases, documentation
 	$(BIN)/ruff check .
