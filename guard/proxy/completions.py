@@ -13,8 +13,8 @@ from guard.metrics import Side, Turn
 from guard.proxy import chat, sse
 from guard.proxy.body import Json, error_body, read_json
 from guard.proxy.headers import guard_headers, summary
+from guard.proxy.history import without_refused, without_restored
 from guard.proxy.proxy import Proxy, labels_of, proxy_of, unless_hung_up
-from guard.proxy.refused import without_refused
 from guard.proxy.stream import guarded
 
 ROUTE = "/v1/chat/completions"
@@ -37,6 +37,7 @@ async def chat_completions(request: Request) -> Response:
     if reply is not None:
         return _overridden(body, exchange, reply, unread)
     body = chat.write_request(body, asked, turn)
+    body["messages"] = without_restored(body["messages"], exchange.placeholders)
     if body.get("stream"):
         return await _streamed(request, proxy, body, exchange, turn, unread)
     answer = await unless_hung_up(request, proxy.upstream.complete(body, request.headers))

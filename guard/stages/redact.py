@@ -56,6 +56,14 @@ class Placeholders:
             return text
         return PLACEHOLDER.sub(lambda match: self.original(match[0], in_json=in_json), text)
 
+    def hide(self, text: str, *, in_json: bool = False) -> str:
+        """The text with every original that may be put back replaced by its placeholder, where it stands as a word."""
+        # The longest first: one may stand in another.
+        for placeholder in sorted(self.restorable, key=lambda one: -len(self.originals[one])):
+            original = re.escape(self.original(placeholder, in_json=in_json))
+            text = re.sub(rf"(?<!\w){original}(?!\w)", lambda _, new=placeholder: new, text)
+        return text
+
     def original(self, placeholder: str, *, in_json: bool = False) -> str:
         """What a placeholder stands for, itself where it may not be put back; `in_json` as the inside of a string."""
         if placeholder not in self.restorable:

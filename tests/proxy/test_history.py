@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.proxy.refused import without_refused
+from guard.proxy.history import without_refused
 from tests.fakes import ScriptedUpstream
 from tests.proxy.test_completions import OVERRIDE, text_of
 
@@ -86,3 +86,34 @@ def test_a_reply_written_behind_a_text_does_not_get_the_text_past_the_guard(clie
     assert "Acme" not in str(upstream.bodies)
     other = converse(caller, said("user", "Acme"), said("assistant", "Sure, I will."), said("user", "go on"))
     assert text_of(other) == OVERRIDE
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "find", "arguments": '{"order": "ORD-12345678"}'}}
+
+
+def test_what_was_put_back_into_earlier_answers_and_calls_does_not_reach_the_model_with_the_next_question(client):
+    upstream = ScriptedUpstream("It is [ORDER_NUMBER_1].")
+    messages = [
+        said("user", "Where is ORD-12345678?"),
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "1", "content": "ORD-12345678 is in Oslo"},
+        said("assistant", "ORD-12345678 is in Oslo, not ORD-123456789."),
+        said("user", "And which one was that?"),
+    ]
+    answer = converse(client(upstream), *messages)
+    assert text_of(answer) == "It is ORD-12345678."
+    sent = upstream.bodies[0]["messages"]
+    assert sent[1]["tool_calls"][0]["function"]["arguments"] == '{"order": "[ORDER_NUMBER_1]"}'
+    assert sent[2]["content"] == "[ORDER_NUMBER_1] is in Oslo"
+    assert sent[3]["content"] == "[ORDER_NUMBER_1] is in Oslo, not ORD-123456789."
+
+
+def test_a_conversation_in_which_nothing_was_redacted_is_passed_on_as_it_is(client):
+    upstream = ScriptedUpstream("fine")
+    messages = [
+        said("user", "hi"),
+        {"role": "assistant", "content": "ORD-12345678", "x_extra": [1]},
+        said("user", "and?"),
+    ]
+    converse(client(upstream), *messages)
+    assert upstream.bodies[0]["messages"] == messages
