@@ -124,8 +124,10 @@ class Exchange:
             # Whoever wrote what looks like a placeholder, on whichever side: it must not come to mean another's value.
             self.placeholders.avoid(turn.texts)
             texts = redacted(decision, turn.passages(kind), self.placeholders)
-            # What cannot be redacted must not be passed on.
-            return (turn, decision.stage.refusal) if texts is None else (turn.with_passages(kind, texts), None)
+            if texts is None:  # what cannot be redacted must not be passed on
+                return turn, decision.stage.refusal
+            # Earlier answers hold what was put back into them for the user to see.
+            return turn.with_passages(kind, texts).with_history(self.placeholders.hide), None
         return turn, None
 
 

@@ -14,7 +14,7 @@ import pytest
 import guard
 from guard.metrics import Metric, Score
 from tests.decorator.shapes import FILLER, POLICY, pieces
-from tests.fakes import SORRY, broken, fixed, guard_of, override, policy_of, rule
+from tests.fakes import SORRY, broken, fixed, guard_of, override, policy_of, redact, rule, spotting
 
 Face = Callable[..., Any]
 
@@ -255,3 +255,16 @@ async def test_a_metric_that_cannot_be_loaded_stops_the_call(face):
     policy = policy_of(fixed("m", 0.0, warm_up=warm_up), input=[override(rule("m", "gt", 0.5))])
     with pytest.raises(guard.PolicyError, match="no weights"):
         await ask(face, "hi", str, policy=policy)
+
+
+def test_a_handler_does_not_see_what_was_put_back_into_earlier_answers():
+    seen: list[Any] = []
+
+    @guard.protect(policy_of(spotting("email", r"\w+@\w+\.org"), input=[redact("email", restore=True)]))
+    def answer(messages: list[dict[str, str]]) -> str:
+        seen.extend(messages)
+        return "done, [EMAIL_1]"
+
+    said = [("user", "write to a@x.org"), ("assistant", "wrote to a@x.org"), ("user", "again")]
+    assert answer([{"role": role, "content": content} for role, content in said]) == "done, a@x.org"
+    assert "a@x.org" not in str(seen)

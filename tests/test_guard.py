@@ -163,3 +163,18 @@ def test_an_event_can_be_decided_again():
     again = Event.from_json(events[0].to_json())
     assert again == events[0]
     assert again.measurements() == events[0].measurements()
+
+
+async def test_what_was_put_back_into_earlier_answers_is_taken_out_of_them_again():
+    guard, _ = guard_of(policy_of(EMAIL, input=[redact("email", restore=True)]))
+    said = [
+        {"role": "user", "content": "write to a@x.org"},
+        {"role": "assistant", "content": "I wrote to a@x.org, not to aa@x.org"},
+        {"role": "user", "content": "thanks"},
+    ]
+    verdict = await guard.acheck(said)
+    assert [message.parts[0] for message in verdict.turn.messages] == [
+        "write to [EMAIL_1]",
+        "I wrote to [EMAIL_1], not to aa@x.org",
+        "thanks",
+    ]

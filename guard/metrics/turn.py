@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -90,6 +90,14 @@ class Turn:
             for message in self.messages
         )
         return replace(self, messages=messages)
+
+    def with_history(self, change: Callable[[str], str]) -> Turn:
+        """The same turn with every text that the model or a tool said earlier changed."""
+        earlier = MODEL_ROLES | TOOL_ROLES
+        messages = (
+            Message(one.role, tuple(map(change, one.parts))) if one.role in earlier else one for one in self.messages
+        )
+        return replace(self, messages=tuple(messages))
 
     @classmethod
     def of(cls, value: Turn | str | Sequence[Mapping[str, Any]], side: Side = "input", **labels: str) -> Turn:
