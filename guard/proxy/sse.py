@@ -28,12 +28,15 @@ async def chunks(content: AsyncIterable[bytes], limit: int) -> AsyncIterator[dic
     Split at newline bytes only: readers that split text at Unicode's line ends cut events apart at U+2028 inside JSON.
     Raises UpstreamError for an event that is longer than `limit` bytes or no JSON object, and where there is none.
     """
-    rest, some = b"", False
+    rest, some = bytearray(), False
     async for piece in content:
-        lines = (rest + piece).split(b"\n")
-        rest = lines.pop()
+        rest += piece
         if len(rest) > limit:
             raise UpstreamError(f"the provider sent an event of more than {limit:,} bytes")
+        # Split only where a line ends: an event that comes in many pieces is not copied for each of them.
+        if b"\n" not in piece:
+            continue
+        *lines, rest = rest.split(b"\n")
         for line in lines:
             data = _data(line)
             if data == b"[DONE]":
@@ -48,8 +51,8 @@ async def chunks(content: AsyncIterable[bytes], limit: int) -> AsyncIterator[dic
         raise UpstreamError("the provider's answer is no stream of events")
 
 
-def _data(line: bytes) -> bytes:
-    return line[5:].strip() if line.startswith(b"data:") else b""
+def _data(line: bytearray) -> bytes:
+    return bytes(line[5:].strip()) if line.startswith(b"data:") else b""
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
