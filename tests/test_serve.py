@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -35,7 +35,9 @@ def serving(folder, *options, policy=POLICY):
     command = [sys.executable, "-m", "guard", "serve", "--policy", str(file), "--upstream", "demo", "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
     environment["PYTHONPATH"] = str(Path.cwd())
-    process = subprocess.Popen([*command, *options], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, *options], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         until = time.monotonic() + 40
@@ -49,7 +51,9 @@ def serving(folder, *options, policy=POLICY):
                 time.sleep(0.05)
         yield process, url
     finally:
-        process.kill()
+        # The workers too: they are processes of their own.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

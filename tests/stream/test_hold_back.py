@@ -95,8 +95,11 @@ async def test_a_stream_comes_to_what_the_whole_text_would_and_up_to_a_block_giv
         assert out == whole.turn.output[0]
         return
     before = await guard_of(SHAPES["redact"])[0].exchange().check(Turn(output=(text,)), "output")
-    assert (before.turn.output[0] if shape == "override before redact" else text).startswith(out)
-    assert not re.search(r"\bbomb\b|\brude\b" if shape == "two conditions" else r"\bbomb\b", out)
+    whole = before.turn.output[0] if shape == "override before redact" else text
+    assert whole.startswith(out)
+    # Looked for in the whole: what went out may end inside a longer word.
+    covered = re.finditer(r"\bbomb\b|\brude\b" if shape == "two conditions" else r"\bbomb\b", whole)
+    assert all(match.start() >= len(out) for match in covered)
 
 
 @pytest.mark.parametrize("shape", ["redact", "override before redact", "redact before override"])
