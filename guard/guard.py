@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -17,6 +17,10 @@ from guard.policies import LoadedPolicy
 from guard.stages import Decision, Override, Redact, Stage, Subscription, decide, explain, needed
 from guard.stages.redact import Placeholders, redacted
 from guard.store.event import Event, new_id
+
+#: The sides of a request, in the order they are checked, and those of its answer.
+ASKED: tuple[Side, ...] = ("tool_result", "retrieval", "input")
+ANSWERED: tuple[Side, ...] = ("output", "tool_call")
 
 
 class Policies(Protocol):
@@ -92,6 +96,16 @@ class Exchange:
         stage = self.policy.stage(kind)
         measurements = await self.measure(stage, turn)
         return self.conclude(stage, turn, measurements, started)
+
+    async def check_each(self, turn: Turn, kinds: Iterable[Side]) -> tuple[Turn, Verdict | None]:
+        """The turn to go on with after the policy's stages of these kinds, and the verdict that ends it, if any."""
+        for kind in kinds:
+            if self.policy.has(kind) and turn.passages(kind):
+                verdict = await self.check(turn, kind)
+                turn = verdict.turn
+                if not verdict.allowed:
+                    return turn, verdict
+        return turn, None
 
     async def measure(
         self, stage: Stage, turn: Turn, probes: Collection[Probe] | None = None, still: Needed | None = None

@@ -11,12 +11,8 @@ from guard.decorator.input import Input
 from guard.decorator.output import Output
 from guard.decorator.shapes import Slot
 from guard.errors import SettingsError
-from guard.guard import Exchange, Verdict
-from guard.metrics import Side
+from guard.guard import ANSWERED, ASKED, Exchange, Verdict
 from guard.stream import HoldBack
-
-BEFORE: tuple[Side, ...] = ("tool_result", "input")
-AFTER: tuple[Side, ...] = ("output", "tool_call")
 
 OnBlock: TypeAlias = Literal["answer", "raise"] | Callable[[Verdict], Any]
 
@@ -68,7 +64,7 @@ class Call:
     async def enter(self) -> bool:
         """Check the input; whether the handler may be called."""
         before = self._turn
-        await self._check(BEFORE)
+        self._turn, self.blocked = await self.exchange.check_each(self._turn, ASKED)
         if self.blocked is None:
             self._taken.write(self._bound, before, self._turn)
         return self.blocked is None
@@ -78,7 +74,7 @@ class Call:
         slots, calls = self._given.slots(answer), self._given.calls(answer)
         texts, asked = tuple(slot.text for slot in slots), tuple(slot.call for slot in calls)
         self._turn = replace(self._turn, output=texts, tool_calls=asked)
-        await self._check(AFTER)
+        self._turn, self.blocked = await self.exchange.check_each(self._turn, ANSWERED)
         if self.blocked is not None:
             return self.instead(answer)
         restore = self.exchange.placeholders.restore
@@ -128,13 +124,6 @@ class Call:
             return self._on_block(self.blocked)
         begun = any(text.released_to for text in self._texts.values())
         return self._given.saying(f"\n\n{self.blocked.text}" if begun else self.blocked.text, like)
-
-    async def _check(self, kinds: tuple[Side, ...]) -> None:
-        for kind in kinds:
-            if self.blocked is None and self.exchange.policy.has(kind) and self._turn.passages(kind):
-                verdict = await self.exchange.check(self._turn, kind)
-                self._turn = verdict.turn
-                self.blocked = None if verdict.allowed else verdict
 
     def _stop(self, text: HoldBack) -> None:
         if self.blocked is None and text.ended is not None and not text.ended.allowed:

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from guard.errors import UpstreamError
-from guard.guard import Exchange
-from guard.metrics import Side, Turn
+from guard.guard import ANSWERED, ASKED, Exchange
+from guard.metrics import Turn
 from guard.proxy import chat, sse
 from guard.proxy.body import Json, error_body, read_json
 from guard.proxy.headers import guard_headers, summary
@@ -18,9 +18,6 @@ from guard.proxy.proxy import Proxy, labels_of, proxy_of, unless_hung_up
 from guard.proxy.stream import guarded
 
 ROUTE = "/v1/chat/completions"
-#: The sides of a request, in the order they are checked, and those of an answer.
-BEFORE: tuple[Side, ...] = ("tool_result", "retrieval", "input")
-AFTER: tuple[Side, ...] = ("output", "tool_call")
 
 
 async def chat_completions(request: Request) -> Response:
@@ -30,12 +27,12 @@ async def chat_completions(request: Request) -> Response:
     body = await read_json(request, proxy.settings.max_body)
     chat.validate(body, proxy.settings.max_messages)
     exchange = proxy.guard.exchange(app=app, model=body["model"], route=ROUTE, **labels_of(body))
-    body["messages"] = without_refused(body["messages"], exchange.policy.refusals(BEFORE))
+    body["messages"] = without_refused(body["messages"], exchange.policy.refusals(ASKED))
     asked = chat.read_request(body, exchange.labels)
-    turn, reply = await _checked(exchange, asked, BEFORE)
+    turn, refused = await exchange.check_each(asked, ASKED)
     unread = chat.unread(body)
-    if reply is not None:
-        return _overridden(body, exchange, reply, unread)
+    if refused is not None:
+        return _overridden(body, exchange, refused.text, unread)
     body = chat.write_request(body, asked, turn)
     body["messages"] = without_restored(body["messages"], exchange.placeholders)
     if body.get("stream"):
@@ -45,22 +42,12 @@ async def chat_completions(request: Request) -> Response:
     return Json(answer, headers=guard_headers(exchange, unread=unread))
 
 
-async def _checked(exchange: Exchange, turn: Turn, kinds: tuple[Side, ...]) -> tuple[Turn, str | None]:
-    """The turn to go on with after the policy's stages of these kinds, and the reply to give instead, if any."""
-    for kind in kinds:
-        if exchange.policy.has(kind) and turn.passages(kind):
-            verdict = await exchange.check(turn, kind)
-            turn = verdict.turn
-            if verdict.reply is not None:
-                return turn, verdict.reply
-    return turn, None
-
-
 async def _answered(exchange: Exchange, body: chat.Body, answer: chat.Body, turn: Turn) -> chat.Body:
     """The provider's whole answer as the caller may have it."""
-    turn, reply = await _checked(exchange, chat.read_answer(answer, turn), AFTER)
-    if reply is not None:
-        return {**chat.override(answer.get("model") or body["model"], reply), "usage": answer.get("usage")}
+    turn, refused = await exchange.check_each(chat.read_answer(answer, turn), ANSWERED)
+    if refused is not None:
+        override = chat.override(answer.get("model") or body["model"], refused.text)
+        return {**override, "usage": answer.get("usage")}
     restore = exchange.placeholders.restore
     arguments = [restore(call.arguments, in_json=True) for call in turn.tool_calls]
     return chat.write_answer(answer, [restore(text) for text in turn.output], arguments)
