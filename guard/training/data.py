@@ -1,0 +1,76 @@
+"""Everything a run learns from and is judged by, read and made ready to be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from guard.training import pii
+from guard.training.compose import Composer
+from guard.training.rows import Mark, Row, rows, units
+from guard.training.spec import Spec
+from guard.training.stream import Deck, Drawer
+from guard.training.swap import Swapper
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """All rows by source, and what training draws from: name → (drawer, share)."""
+
+    by_source: dict[str, list[Row]]
+    drawers: dict[str, tuple[Drawer, float]]
+
+    def fold(self, fold: str) -> Iterator[Row]:
+        """The rows of one fold, source by source."""
+        for found in self.by_source.values():
+            yield from (row for row in found if row.fold == fold)
+
+
+def read(spec: Spec, folder: Path, without: frozenset[str], step: Callable[[], None]) -> Data:
+    """Reads the sources from `folder`; those of `without` only validate. A text stands in one fold only.
+
+    Raises SettingsError where a file is missing or another one.
+    """
+    by_source: dict[str, list[Row]] = {}
+    for name, source in spec.sources.items():
+        by_source[name] = rows(name, source, spec, folder)
+        step()
+    by_source |= _personal(spec, folder)
+    _keep_apart(by_source)
+    if without:
+        by_source = {
+            name: [row for row in found if row.fold == "valid" or name not in without]
+            for name, found in by_source.items()
+        }
+    drawers: dict[str, tuple[Drawer, float]] = {}
+    for name, found in by_source.items():
+        deck = units([row for row in found if row.fold == "train"])
+        share = spec.sources[name].share if name in spec.sources else spec.personal[name]
+        if deck and share:
+            # A share is of rows; units may hold several.
+            drawers[name] = (Deck(deck), share * len(deck) / sum(map(len, deck)))
+    drawers["composed"] = (Composer(spec.composed, by_source), spec.composed.share / 2)
+    drawers["swapped"] = (Swapper(spec.swapped, by_source), spec.swapped.share / 2)
+    return Data(by_source, drawers)
+
+
+def _personal(spec: Spec, folder: Path) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {name: [] for name in spec.personal}
+    for row in (*pii.filled(spec.filled_rows, spec.seed), *pii.public(folder), *pii.names()):
+        marks = tuple(Mark(span.start, span.end, span.label) for span in row.spans)
+        fold = "valid" if row.split == "valid" else "train"
+        unit = f"{row.source} {row.group or len(found[row.source])}"
+        found[row.source].append(
+            Row(row.text, {}, row.source, "", fold, unit, marks=marks, entities=row.known)
+        )  # fmt: skip
+    return found
+
+
+def _keep_apart(by_source: dict[str, list[Row]]) -> None:
+    """What stands in a later fold is not trained on, whichever source has it too."""
+    later: set[str] = set()
+    for fold in ("valid", "held"):
+        later |= {row.text for found in by_source.values() for row in found if row.fold == fold and not row.response}
+    for name, found in by_source.items():
+        by_source[name] = [row for row in found if row.fold != "train" or row.response or row.text not in later]

@@ -1,0 +1,63 @@
+"""The network: one encoder, one attention pooling a head, and all heads' columns in one small product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers import BertModel
+
+#: Segment (text, response) times letter case (small, capital first, capitals).
+TYPES = 6
+_WIDTH = 128
+_MIDDLE = 3
+
+
+class Network(nn.Module):
+    """`heads` says to which head each column belongs; `token_columns` how many numbers each token gets.
+
+    The embedding, for heads of users' own, is the mean of the middle layer beside the mean of the last: the last one
+    has specialised in the heads at hand, the middle one still knows what texts are about.
+    """
+
+    def __init__(self, encoder: BertModel, heads: Sequence[int], token_columns: int) -> None:
+        super().__init__()
+        size, number = encoder.config.hidden_size, max(heads) + 1
+        self.encoder = encoder
+        self.queries = nn.Parameter(torch.randn(number, size) * 0.02)
+        self.first = nn.Parameter(torch.randn(number, 2 * size, _WIDTH) * 0.03)
+        self.first_bias = nn.Parameter(torch.zeros(number, 1, _WIDTH))
+        self.second = nn.Parameter(torch.randn(len(heads), _WIDTH) * 0.05)
+        self.second_bias = nn.Parameter(torch.zeros(len(heads)))
+        self.tokens = nn.Linear(size, token_columns)
+        self.register_buffer("heads", torch.tensor(heads), persistent=False)
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Columns (batch × columns), tokens (batch × length × token columns), embedding (batch × 2·size)."""
+        layers = self.encoder(
+            input_ids=input_ids,
+            token_type_ids=token_type_ids,
+            attention_mask=attention_mask,
+            output_hidden_states=True,
+        ).hidden_states
+        last, middle = layers[-1].float(), layers[_MIDDLE].float()
+        seen = attention_mask.to(last.dtype).unsqueeze(-1)
+        count = seen.sum(1)
+        mean = (last * seen).sum(1) / count
+        attention = (last @ self.queries.T).masked_fill(seen == 0, -1e9).softmax(1)
+        pooled = attention.transpose(1, 2) @ last
+        both = torch.cat([pooled, mean.unsqueeze(1).expand_as(pooled)], -1)
+        features = nn.functional.gelu(both.transpose(0, 1) @ self.first + self.first_bias).transpose(0, 1)
+        columns = (features[:, self.heads] * self.second).sum(-1) + self.second_bias
+        embedding = torch.cat([(middle * seen).sum(1) / count, mean], -1)
+        return columns, self.tokens(last), embedding
+
+
+def widen_types(encoder: BertModel) -> None:
+    """Room for letter case in the token types: each segment's row, once for each case."""
+    rows = encoder.embeddings.token_type_embeddings.weight.data
+    wide = nn.Embedding(TYPES, rows.shape[1])
+    wide.weight.data = rows.repeat_interleave(TYPES // 2, 0).clone()
+    encoder.embeddings.token_type_embeddings = wide
+    encoder.config.type_vocab_size = TYPES
