@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,34 +24,63 @@ INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 
 
 @dataclass(frozen=True, eq=False)
-class OnnxModel:
-    """A checkpoint exported to ONNX, with its `tokenizer.json` and `config.json`. Safe to share among threads."""
+class Graph:
+    """A graph ready to run. Safe to share among threads."""
 
-    tokens: Tokens
-    config: Config
     session: InferenceSession
 
     @classmethod
-    def load(cls, graph: Path, folder: Path, threads: int = 1) -> OnnxModel:
-        """The graph, with the tokenizer and the config of `folder`. Raises MetricError where they cannot be used."""
+    def load(cls, path: Path, threads: int = 1, content: bytes | None = None) -> Graph:
+        """The graph of a file, from its `content` where that has been read. Raises MetricError where it cannot run."""
         try:
             import onnxruntime
         except ImportError as error:
-            raise MetricError(f"{graph} needs onnxruntime ({error}); pip install 'stageguard[onnx]'") from error
+            raise MetricError(f"{path} needs onnxruntime ({error}); pip install 'stageguard[onnx]'") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         # Spinning threads wait busily between calls and take the CPU from the event loop.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-            tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
+            return cls(onnxruntime.InferenceSession(content or path, options, providers=["CPUExecutionProvider"]))
         except Exception as error:
-            raise MetricError(f"the ONNX model {graph} cannot be loaded: {error}") from error
-        unknown = {node.name for node in session.get_inputs()} - INPUTS
+            raise MetricError(f"the ONNX model {path} cannot be loaded: {error}") from error
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """The names of what it asks for, with their types in onnxruntime's words."""
+        return {node.name: node.type for node in self.session.get_inputs()}
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        """The names of what it answers."""
+        return [node.name for node in self.session.get_outputs()]
+
+    def run(self, outputs: Sequence[str], values: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """The outputs of these names, in that order."""
+        return [np.asarray(found) for found in self.session.run(outputs, values)]
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxModel:
+    """A checkpoint exported to ONNX, with its `tokenizer.json` and `config.json`. Safe to share among threads."""
+
+    tokens: Tokens
+    config: Config
+    graph: Graph
+
+    @classmethod
+    def load(cls, graph: Path, folder: Path, threads: int = 1) -> OnnxModel:
+        """The graph, with the tokenizer and the config of `folder`. Raises MetricError where they cannot be used."""
+        loaded = Graph.load(graph, threads)
+        try:
+            tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise MetricError(f"the tokenizer of {graph} cannot be read: {error}") from error
+        unknown = loaded.inputs.keys() - INPUTS
         if unknown:
             raise MetricError(f"{graph} asks for {', '.join(sorted(unknown))}; export it for text-classification")
-        return cls(Tokens(tokenizer), read_config(folder), session)
+        return cls(Tokens(tokenizer), read_config(folder), loaded)
 
     def logits(self, windows: Sequence[Window]) -> NDArray[np.float64]:
         """The first output, windows by labels. One at a time: on a CPU a batch gains nothing, and padding costs."""
@@ -58,7 +88,5 @@ class OnnxModel:
 
     def _run(self, window: Window) -> NDArray[Any]:
         values = {"input_ids": window.ids, "token_type_ids": window.types, "attention_mask": [1] * len(window.ids)}
-        feed = {
-            node.name: np.array([values[node.name]], dtype=INTEGERS[node.type]) for node in self.session.get_inputs()
-        }
-        return np.asarray(self.session.run(None, feed)[0])
+        feed = {name: np.array([values[name]], INTEGERS[kind]) for name, kind in self.graph.inputs.items()}
+        return self.graph.run(self.graph.outputs[:1], feed)[0]

@@ -16,7 +16,7 @@ def resolved(spans: Iterable[Span]) -> tuple[Span, ...]:
     """
     starts: list[int] = []
     kept: list[Span] = []
-    for span in sorted(_joined(spans), key=lambda span: (-span.score, span.start - span.end, span.start)):
+    for span in sorted(joined(spans), key=lambda span: (-span.score, span.start - span.end, span.start)):
         for start, end in _left(span, kept, bisect(starts, span.start)):
             at = bisect(starts, start)
             starts.insert(at, start)
@@ -36,7 +36,8 @@ def _left(span: Span, kept: list[Span], at: int) -> list[tuple[int, int]]:
     return [*left, (start, span.end)] if start < span.end else left
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """The findings with those of one label that overlap made one, with the highest score; by label, then in order."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.label, span.start)):
         last = joined[-1] if joined else None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from guard.errors import MetricError
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+#: Characters that are cut into tokens at once; the tokenizer takes some 500 bytes for each token while it does.
+STRETCH = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,17 @@ class Window:
     types: list[int]
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """A text's tokens without special ones: N `ids`, the characters (start, end) that each covers as N by 2 `offsets`,
+    and the number of the `words` that each belongs to, counted from 0.
+    """
+
+    ids: NDArray[np.int64]
+    offsets: NDArray[np.int32]
+    words: NDArray[np.int32]
 
 
 class Tokens:
@@ -56,6 +72,25 @@ class Tokens:
         whole.truncate(size - self.special, stride=overlap)
         return [self._window(part) for part in (whole, *whole.overflowing) if part.ids]
 
+    def pieces(self, text: str, most: int) -> Pieces:
+        """All tokens of a text, read in stretches. Raises ValueError as soon as there are more than `most`."""
+        ids: list[NDArray[np.int64]] = []
+        offsets: list[NDArray[np.int32]] = []
+        words: list[NDArray[np.int32]] = []
+        count = word = 0
+        for start, end in _stretches(text):
+            part = self._encoded(text[start:end])
+            count += len(part.ids)
+            if count > most:
+                raise ValueError(f"the text has more than {most} tokens")
+            ids.append(np.array(part.ids, np.int64))
+            offsets.append(np.array(part.offsets, np.int32).reshape(-1, 2) + start)
+            words.append(np.array(part.word_ids, np.int32) + word)
+            word = int(words[-1][-1]) + 1 if len(part) else word
+        if len(ids) == 1:
+            return Pieces(ids[0], offsets[0], words[0])
+        return Pieces(np.concatenate(ids), np.concatenate(offsets), np.concatenate(words))
+
     def _encoded(self, text: str) -> Encoding:
         # The tokenizer takes no lone surrogates; one character for one keeps the offsets.
         readable = _SURROGATES.sub("\ufffd", text)
@@ -66,6 +101,17 @@ class Tokens:
         offsets = part.offsets or [(0, 0)]
         full = self._tokenizer.post_process(part)
         return Window(full.ids, full.type_ids, offsets[0][0], offsets[-1][1])
+
+
+def _stretches(text: str) -> Iterator[tuple[int, int]]:
+    """The text in parts of at most STRETCH characters, that end with a space where one is in their second half."""
+    start = 0
+    while len(text) - start > STRETCH:
+        space = text.rfind(" ", start + STRETCH // 2, start + STRETCH)
+        end = start + STRETCH if space < 0 else space + 1
+        yield start, end
+        start = end
+    yield start, len(text)
 
 
 def _guarded(spec: dict[str, Any]) -> dict[str, Any]:
