@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from guard.metrics.score import Span
 
 
-def resolved(spans: Iterable[Span]) -> tuple[Span, ...]:
+def resolved(spans: Iterable[Span], weight: Callable[[Span], float] = lambda span: span.score) -> tuple[Span, ...]:
     """The findings without overlaps, in text order.
 
-    Overlapping findings of one label become one, with the higher score. Of two labels the surer finding stands, then
-    the longer one, and what it leaves of the other: no character that was found is lost.
+    Overlapping findings of one label become one, with the higher score. Of two labels the weightier finding stands (by
+    default the surer one), then the longer one, and what it leaves of the other: no character that was found is lost.
     """
     starts: list[int] = []
     kept: list[Span] = []
-    for span in sorted(joined(spans), key=lambda span: (-span.score, span.start - span.end, span.start)):
+    for span in sorted(joined(spans), key=lambda span: (-weight(span), span.start - span.end, span.start)):
         for start, end in _left(span, kept, bisect(starts, span.start)):
             at = bisect(starts, start)
             starts.insert(at, start)

@@ -25,6 +25,11 @@ def test_the_surer_of_two_labels_stands():
     assert resolved([Span(0, 9, "a", 0.5), Span(0, 9, "b", 0.9)]) == (Span(0, 9, "b", 0.9),)
 
 
+def test_the_weightier_of_two_labels_stands_where_weights_are_given():
+    spans = [Span(0, 9, "a", 0.5), Span(0, 9, "b", 0.9)]
+    assert resolved(spans, lambda span: -span.score) == (Span(0, 9, "a", 0.5),)
+
+
 def test_what_a_surer_finding_leaves_of_a_longer_one_stands_too():
     assert resolved([Span(0, 9, "a", 0.5), Span(3, 5, "b", 0.9)]) == (
         Span(0, 3, "a", 0.5),

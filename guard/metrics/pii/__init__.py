@@ -1,42 +1,47 @@
 """Personal data: `pii`, and what a policy declares as `{kind: pii}`.
 
 What finds what: Presidio's recognisers (presidio.py, judged by entities.yaml), our patterns (patterns.yaml), telephone
-numbers (phones.yaml), names through a spaCy model (names.py). Each is a `Recogniser`; others may stand beside them.
+numbers (phones.yaml), the shipped model's token head (head.py), names through a spaCy model (names.py). Each is a
+`Recogniser`; others may stand beside them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, field_validator
 
 from guard.errors import MetricError, nearest
+from guard.metrics.encoder.facts import FOLDER
 from guard.metrics.fingerprint import fingerprint
 from guard.metrics.metric import Maker, Metric, each_passage
 from guard.metrics.overlaps import resolved
 from guard.metrics.pii.entities import countries
-from guard.metrics.pii.labels import from_galileo, labels
+from guard.metrics.pii.head import Head
+from guard.metrics.pii.labels import from_galileo, general, labels
 from guard.metrics.pii.names import NAMES, Names, installed_model
 from guard.metrics.pii.patterns import Patterns
 from guard.metrics.pii.phones import Phones
 from guard.metrics.pii.presidio import Presidio
 from guard.metrics.pii.recogniser import Recogniser
-from guard.metrics.score import Score, found
+from guard.metrics.score import Score, Span, found
 
 
 class Pii(Maker):
     """`labels` narrows what is looked for (Galileo's names, old and new, will do), `countries` whose identity numbers.
 
-    A finding under `min_score` does not count. `spacy_model` is a package or folder; where it is not said an installed
-    English model is used, and without one no names, places and organisations are found.
+    A finding under `min_score` does not count. `model` says whether the shipped model reads too: without it only
+    patterns do, which is faster. `spacy_model`, a package or folder, finds names in its place; where the shipped
+    model is missing, an installed English one does.
     """
 
     kind: ClassVar[str] = "pii"
     labels: frozenset[str] = Field(default_factory=lambda: labels(), min_length=1)
     countries: frozenset[str] | None = None
     min_score: float = Field(default=0.5, ge=0, le=1)
+    model: bool = True
     spacy_model: str | None = None
 
     @field_validator("labels", mode="after")
@@ -56,14 +61,21 @@ class Pii(Maker):
         return names
 
     def make(self, name: str, folder: Path) -> Metric:
-        """The metric of kind labels. Also raises MetricError where only names are wanted and no model finds them."""
-        recognisers: list[Recogniser] = [Patterns(self.labels), Presidio(self.labels, self.countries), Phones()]
-        model = self.spacy_model or installed_model()
-        if self.labels & NAMES and model:
-            recognisers.append(Names(model, folder))
-        elif self.labels <= NAMES:
-            raise MetricError(f"metric '{name}': names need a model; run: python -m spacy download en_core_web_sm")
+        """The metric of kind labels. Also raises MetricError where nothing finds what is wanted."""
+        patterns = (Patterns(self.labels), Presidio(self.labels, self.countries), Phones())
+        recognisers = [*patterns, *self._models(folder)]
+        if not any(recogniser.labels & self.labels for recogniser in recognisers):
+            wanted = ", ".join(sorted(self.labels))
+            raise MetricError(f"metric '{name}': only a model finds {wanted}; leave out `model: false`")
         return personal_data(name, recognisers, self)
+
+    def _models(self, folder: Path) -> Iterator[Recogniser]:
+        shipped = self.model and FOLDER.is_dir()
+        if shipped:
+            yield Head(self.labels - NAMES if self.spacy_model else self.labels, FOLDER)
+        spacy_model = self.spacy_model or (installed_model() if self.model and not shipped else None)
+        if spacy_model:
+            yield Names(spacy_model, folder)
 
 
 def pii() -> Metric:
@@ -77,15 +89,16 @@ def personal_data(name: str, recognisers: Sequence[Recogniser], settings: Pii) -
     claimed = settings.labels & frozenset().union(*(recogniser.labels for recogniser in needed))
 
     def read(text: str) -> Score:
-        spans = (span for recogniser in needed for span in recogniser(text))
-        return found(resolved(span for span in spans if span.score >= settings.min_score and span.label in claimed))
+        everything = (span for recogniser in needed for span in recogniser(text))
+        wanted = (span for span in everything if span.score >= settings.min_score and span.label in claimed)
+        return found(settled(text, wanted))
 
     def warm_up() -> None:
         for recogniser in needed:
             recogniser.load()
         read("Call 020 7946 0958 or mail a@example.com, password: x1")
 
-    missing = "" if claimed & NAMES else "; no persons, places and organisations: no model of names is installed"
+    missing = "" if claimed & NAMES else "; no persons, places and organisations: no model reads along"
     return Metric(
         name,
         each_passage(read, disguised=False),
@@ -97,3 +110,13 @@ def personal_data(name: str, recognisers: Sequence[Recogniser], settings: Pii) -
         description=f"personal data: {', '.join(sorted(claimed))}{missing}",
         warm_up=warm_up,
     )
+
+
+def settled(text: str, spans: Iterable[Span]) -> Iterator[Span]:
+    """The findings without overlaps, in order: a general label gives way to any other, else the surer finding stands.
+
+    What a finding leaves of another one counts where it has a letter or digit.
+    """
+    for span in resolved(spans, lambda span: span.score - (span.label in general())):
+        if any(map(str.isalnum, text[span.start : span.end])):
+            yield span

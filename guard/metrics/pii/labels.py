@@ -20,6 +20,12 @@ def labels() -> frozenset[str]:
     return frozenset(_table())
 
 
+@cache
+def general() -> frozenset[str]:
+    """The labels that say less than any other about the same text."""
+    return frozenset(label for label, row in _table().items() if row.get("general"))
+
+
 def galileo(label: str, *, older: bool = False) -> str:
     """What Galileo calls a label, or the label itself where Galileo has no name for it.
 
@@ -34,9 +40,7 @@ def from_galileo(name: str) -> frozenset[str]:
 
     Raises MetricError with the nearest name where it is none of them.
     """
-    if name in _table():
-        return frozenset({name})
-    found = frozenset(label for label, row in _table().items() if name in (row.get("galileo"), row.get("older")))
+    found = frozenset(label for label, row in _table().items() if name in (label, row.get("galileo"), row.get("older")))
     if not found:
         older = {row["older"] for row in _table().values() if "older" in row}
         raise MetricError(f"no label '{name}' of personal data; {nearest(name, labels() | older)}")

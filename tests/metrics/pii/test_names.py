@@ -10,6 +10,7 @@ import pytest
 from guard.metrics import Cost, Turn
 from guard.metrics.pii import Pii
 from guard.metrics.pii.names import Names, installed_model
+from tests.metrics.pii.tagging import found, tagging
 
 pytestmark = pytest.mark.slow
 
@@ -51,11 +52,24 @@ def test_a_metric_with_a_model_claims_names_and_costs_what_a_model_costs(folder)
     assert metric.measure(Turn.of("Jane Doe from Leeds"), "input").value == ("name",)  # type: ignore[union-attr]
 
 
-def test_an_installed_model_is_used_unasked(folder, monkeypatch):
+def test_an_installed_model_is_used_unasked_where_the_shipped_one_is_missing(folder, monkeypatch):
     package = folder / "en_core_web_sm"
     package.mkdir(exist_ok=True)
     (package / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, "en_core_web_sm", raising=False)
+    monkeypatch.setattr("guard.metrics.pii.FOLDER", folder / "none")
     assert installed_model() == "en_core_web_sm"
     assert "name" in (Pii().make("p", Path()).labels or ())
+    assert "name" not in (Pii(model=False).make("p", Path()).labels or ())
+
+
+def test_a_model_that_is_named_finds_the_names_and_the_shipped_one_the_rest(folder, monkeypatch):
+    monkeypatch.setattr("guard.metrics.pii.FOLDER", tagging(folder / "encoder", maria="PERSON", tuesday="DATE"))
+    text = "Jane Doe met Maria on Tuesday."
+    wanted = frozenset({"name", "date"})
+    made = [settings.make("p", folder) for settings in (Pii(labels=wanted), Pii(labels=wanted, spacy_model="tiny"))]
+    assert [found(metric, text) for metric in made] == [
+        {("name", "Maria"), ("date", "Tuesday")},
+        {("name", "Jane Doe"), ("date", "Tuesday")},
+    ]

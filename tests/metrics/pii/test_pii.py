@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from guard.errors import MetricError
 from guard.metrics import Cost, Turn
-from guard.metrics.pii import Pii, personal_data, pii
+from guard.metrics.pii import Pii, personal_data, pii, settled
 from guard.metrics.pii.names import NAMES
 from guard.metrics.pii.phones import Phones
 from guard.metrics.score import Score, Span
@@ -45,9 +45,13 @@ def spans(metric, text: str) -> set[tuple[str, str]]:
     return {(span.label, text[span.start : span.end]) for span in score.spans}
 
 
+def patterns(**settings):
+    return Pii(model=False, **settings).make("p", Path())
+
+
 @pytest.fixture(scope="module")
 def metric():
-    return pii()
+    return patterns()
 
 
 @pytest.mark.slow
@@ -109,14 +113,14 @@ def test_reading_in_overlapping_windows_gives_the_same_labels(metric):
 @pytest.mark.slow
 def test_a_surer_finding_only_counts_from_its_score_up():
     alone, told = "It was 536-22-8765 then.", "My SSN is 536-22-8765."
-    low, high = Pii(min_score=0.5).make("p", Path()), Pii(min_score=0.7).make("p", Path())
+    low, high = patterns(min_score=0.5), patterns(min_score=0.7)
     assert spans(low, alone) == spans(low, told) == spans(high, told) == {("ssn", "536-22-8765")}
     assert spans(high, alone) == set()
 
 
 @pytest.mark.slow
 def test_only_the_labels_asked_for_are_given():
-    made = Pii(labels=frozenset({"email"})).make("mail", Path())
+    made = patterns(labels=frozenset({"email"}))
     assert made.labels == {"email"}
     assert spans(made, "jo@example.org, SSN 536-22-8765, password is hunter2") == {("email", "jo@example.org")}
 
@@ -140,15 +144,19 @@ def test_a_model_that_is_not_installed_is_refused_with_the_fix():
         Pii(spacy_model="no_such_model").make("p", Path())
 
 
-def test_names_are_not_claimed_where_no_model_finds_them(monkeypatch):
+def test_names_are_not_claimed_where_no_model_finds_them(monkeypatch, tmp_path):
     monkeypatch.setattr("guard.metrics.pii.installed_model", lambda: None)
-    made = pii()
-    assert made.labels is not None
-    assert not made.labels & NAMES
-    assert "no model of names is installed" in made.description
-    assert made.cost == Cost.LOCAL
-    with pytest.raises(MetricError, match="names need a model"):
-        Pii(labels=frozenset({"name"})).make("p", Path())
+    monkeypatch.setattr("guard.metrics.pii.FOLDER", tmp_path / "none")
+    for made in (pii(), patterns()):
+        assert made.labels is not None
+        assert not made.labels & NAMES
+        assert "no model reads along" in made.description
+        assert made.cost == Cost.LOCAL
+
+
+def test_a_metric_that_nothing_could_trigger_is_refused():
+    with pytest.raises(MetricError, match="only a model finds location, name"):
+        patterns(labels=frozenset({"name", "location"}))
 
 
 def test_another_recogniser_may_stand_beside_ours():
@@ -171,11 +179,31 @@ def test_another_recogniser_may_stand_beside_ours():
 
 
 def test_the_version_changes_with_the_settings():
-    made = [Pii(), Pii(min_score=0.6), Pii(labels=frozenset({"ssn"})), Pii(countries=frozenset({"us"}))]
-    assert len({settings.make("p", Path()).version for settings in made}) == len(made)
+    made = [
+        patterns(),
+        patterns(min_score=0.6),
+        patterns(labels=frozenset({"ssn"})),
+        patterns(countries=frozenset({"us"})),
+    ]
+    assert len({metric.version for metric in made}) == len(made)
     assert Pii().make("p", Path()).version == pii().version
 
 
 @pytest.mark.parametrize("text", ["pay 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "pay NDExMTExMTExMTExMTExMQ=="])
 def test_a_card_number_is_found_spaced_out_and_encoded(text):
-    assert pii().measure(Turn.of(text), "input").labels == ("credit_card_info",)
+    assert patterns().measure(Turn.of(text), "input").labels == ("credit_card_info",)
+
+
+def test_a_finding_that_says_more_stands_before_a_surer_general_one():
+    text = "12 Main Street, Springfield"
+    given = [Span(0, 14, "address", 0.6), Span(3, 27, "location", 0.9)]
+    assert list(settled(text, given)) == [Span(0, 14, "address", 0.6), Span(14, 27, "location", 0.9)]
+
+
+def test_what_is_left_of_a_finding_counts_only_with_a_letter_or_digit():
+    given = [Span(0, 5, "name", 0.9), Span(0, 4, "username", 0.6)]
+    assert list(settled("anna, hello", given)) == [Span(0, 4, "username", 0.6)]
+
+
+def test_date_stands_for_dates_of_birth_too():
+    assert Pii(labels=frozenset({"date"})).labels == {"date", "date_of_birth"}
