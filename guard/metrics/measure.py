@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping
@@ -49,7 +50,7 @@ async def measure(
     """
     results: dict[Probe, Measurement] = {}
     deadline = None if timeout is None else perf_counter() + timeout
-    ordered = sorted(set(probes), key=lambda probe: metrics[probe.metric].cost)
+    ordered = sorted(dict.fromkeys(probes), key=lambda probe: metrics[probe.metric].cost)
     sides: set[Side] = {probe.of for probe in ordered}
     passages = sum(len(turn.passages(side)) for side in sides)
     small = turn.characters <= INLINE_CHARACTERS and passages <= INLINE_PASSAGES
@@ -58,17 +59,17 @@ async def measure(
         if needed is not None and cost > Cost.FREE and results:
             still = needed(results)
             wanted = [probe for probe in wanted if probe in still]
-        waiting = []
+        waiting: dict[object, list[Probe]] = {}
         for probe in wanted:
             metric = metrics[probe.metric]
             if small and cost == Cost.FREE and not inspect.iscoroutinefunction(metric.measure):
                 results[probe] = _now(metric, turn, probe.of)
             else:
-                waiting.append(probe)
+                waiting.setdefault((metric.shared, probe.of) if metric.shared else probe, []).append(probe)
         if waiting:
             left = None if deadline is None else deadline - perf_counter()
-            measured = await asyncio.gather(*(_one(metrics[probe.metric], turn, probe.of, left) for probe in waiting))
-            results.update(zip(waiting, measured, strict=True))
+            for measured in await asyncio.gather(*(_some(group, turn, metrics, left) for group in waiting.values())):
+                results.update(measured)
     return results
 
 
@@ -79,6 +80,24 @@ def _now(metric: Metric, turn: Turn, side: Side) -> Measurement:
     except Exception as error:  # noqa: BLE001 - a metric is foreign code: whatever it raises is a failure of its own
         measurement = _failure(metric, error)
     return _timed(measurement, started)
+
+
+async def _some(
+    probes: list[Probe], turn: Turn, metrics: Mapping[str, Metric], seconds: float | None
+) -> dict[Probe, Measurement]:
+    if len(probes) == 1:
+        return {probes[0]: await _one(metrics[probes[0].metric], turn, probes[0].of, seconds)}
+    measured: dict[Probe, Measurement] = {}
+
+    def each() -> None:
+        for probe in probes:
+            measured[probe] = _now(metrics[probe.metric], turn, probe.of)
+
+    started = perf_counter()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await anyio.to_thread.run_sync(each, abandon_on_cancel=True, limiter=_threads())
+    return {probe: measured.get(probe) or _timed(_late(metrics[probe.metric]), started) for probe in probes}
 
 
 async def _one(metric: Metric, turn: Turn, side: Side, seconds: float | None) -> Measurement:
@@ -97,10 +116,14 @@ async def _one(metric: Metric, turn: Turn, side: Side, seconds: float | None) ->
         measurement = as_measurement(result, metric.kind)
     except TimeoutError as error:
         late = seconds is not None and perf_counter() - started >= seconds
-        measurement = Failure(f"{metric.name} was late", timed_out=True) if late else _failure(metric, error)
+        measurement = _late(metric) if late else _failure(metric, error)
     except Exception as error:  # noqa: BLE001 - a metric is foreign code: whatever it raises is a failure of its own
         measurement = _failure(metric, error)
     return _timed(measurement, started)
+
+
+def _late(metric: Metric) -> Failure:
+    return Failure(f"{metric.name} was late", timed_out=True)
 
 
 def _failure(metric: Metric, error: Exception) -> Failure:

@@ -94,6 +94,41 @@ async def test_metrics_of_one_cost_run_together():
     assert all(isinstance(measurement, Score) for measurement in found.values())
 
 
+def sharing(name, read):
+    return Metric(name, read, cost=Cost.MODEL, shared="one reading")
+
+
+async def test_metrics_that_share_work_measure_a_side_in_one_thread():
+    where = [sharing(name, lambda turn, side: Score(float(threading.get_ident()))) for name in "ab"]
+    found = await measure([probe("a"), probe("b")], TURN, registry(*where))
+    assert found[probe("a")].value == found[probe("b")].value != float(threading.get_ident())
+
+
+async def test_one_that_fails_leaves_the_others_that_share_its_work_alone():
+    def broken(turn, side):
+        raise KeyError("weights")
+
+    metrics = registry(sharing("a", broken), sharing("b", lambda turn, side: Score(0.5)))
+    found = await measure([probe("a"), probe("b")], TURN, metrics, timeout=5)
+    assert found[probe("a")].error == "KeyError: 'weights'"
+    assert found[probe("b")].value == 0.5
+
+
+async def test_of_metrics_that_share_work_those_measured_in_time_count_and_the_rest_are_late():
+    release = threading.Event()
+
+    def hangs(turn, side):
+        release.wait(60)
+        return Score(0.0)
+
+    metrics = registry(sharing("a", lambda turn, side: Score(0.5)), sharing("b", hangs), sharing("c", hangs))
+    found = await measure([probe("a"), probe("b"), probe("c")], TURN, metrics, timeout=0.2)
+    release.set()
+    assert found[probe("b")].timed_out
+    assert found[probe("c")].error == "c was late"
+    assert found[probe("a")].value == 0.5
+
+
 async def test_a_function_that_is_not_free_runs_in_a_thread():
     where = Metric("where", lambda turn, side: Score(float(threading.get_ident())), cost=Cost.LOCAL)
     found = await measure([probe("where")], TURN, registry(where))
