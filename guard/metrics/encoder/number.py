@@ -39,6 +39,7 @@ def number(name: str, description: str, folder: Path = FOLDER) -> Metric:
         cost=Cost.MODEL,
         labels=head.names,
         windowed=True,
+        shared=said.model,
         description=description,
         warm_up=lambda: read("warm up"),
     )

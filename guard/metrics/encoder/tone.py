@@ -46,6 +46,7 @@ def tone(folder: Path = FOLDER) -> Metric:
         version=fingerprint(str(ALGORITHM), said.model),
         cost=Cost.MODEL,
         labels=frozenset(columns),
+        shared=said.model,
         description="the mood a text is written in",
         warm_up=lambda: measure(Turn.of("warm up"), "input"),
     )
