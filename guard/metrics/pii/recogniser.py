@@ -1,4 +1,4 @@
-"""What finds personal data for `pii`: Presidio, our patterns, telephone numbers, a model of names, or another."""
+"""What finds personal data for `pii`: Presidio, our patterns, telephone numbers, the token head, a model of names, or another."""
 
 from __future__ import annotations
 

@@ -62,8 +62,7 @@ def names() -> Iterator[Row]:
 
 
 def _lines(name: str) -> list[dict[str, Any]]:
-    file = _CORPUS / f"{name}.jsonl.gz"
-    return [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()] if file.is_file() else []
+    return [json.loads(line) for line in gzip.decompress((_CORPUS / f"{name}.jsonl.gz").read_bytes()).splitlines()]
 
 
 def _split(name: str) -> Any:
