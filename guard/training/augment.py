@@ -25,6 +25,14 @@ def augmented(text: str, spec: Augment, chance: random.Random) -> str:
     return text
 
 
+def recased(text: str, spec: Augment, chance: random.Random) -> str:
+    """The text in another case, sometimes: what keeps every mark where it is."""
+    if chance.random() >= spec.recased:
+        return text
+    other = text.lower() if chance.random() < 0.8 else text.upper()
+    return other if len(other) == len(text) else text
+
+
 def upper(text: str, chance: random.Random) -> str:
     """All in capitals."""
     return text.upper()
@@ -101,6 +109,5 @@ def ending(text: str, chance: random.Random) -> str:
 
 
 KINDS: dict[str, Callable[[str, random.Random], str]] = {
-    each.__name__: each
-    for each in (upper, lower, mixed, title, typos, leet, spaced, joined, stripped, lines, ending)
+    each.__name__: each for each in (upper, lower, mixed, title, typos, leet, spaced, joined, stripped, lines, ending)
 }

@@ -73,9 +73,7 @@ class Composer:
 _CLEAN = {"prompt_injection": 0.0}
 
 
-def _placed(
-    before: str, opening: str, closing: str, after: str, payload: str, unit: int, *, attacked: bool
-) -> Row:
+def _placed(before: str, opening: str, closing: str, after: str, payload: str, unit: int, *, attacked: bool) -> Row:
     head = f"{before}{opening}" if before else opening.lstrip()
     text = f"{head}{payload}{closing}{after}".rstrip()
     marks = (Mark(len(head), len(head) + len(payload), "prompt_injection"),) if attacked else ()

@@ -9,46 +9,49 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding
 
+from guard.metrics.encoder.case import CASES
+from guard.metrics.encoder.tokenised import Tokenised
 from guard.metrics.normalise import normalise
 from guard.metrics.tokens import Tokens
-from guard.training.augment import augmented
-from guard.training.rows import Row
+from guard.training.augment import augmented, recased
+from guard.training.rows import Mark, Row
 from guard.training.spec import Spec
 
 #: A column or token nobody knows the truth of.
 UNKNOWN = -1
-#: Tokens of a context that are looked at around its best match, when it is longer than a pair.
+#: The token heads that mark words, in the order of the graph's last token columns.
+WORD_HEADS = ("prompt_injection", "context_adherence")
+#: Of so many tokens one is tried as the start of the part of a context that a response is compared with.
 _STEP = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """One window of a row. `columns` are 0..1 or UNKNOWN, one a column of the spec; `entities` one class a token;
-    `words` two marks a token (prompt_injection, context_adherence). `known` allows classes of entities (0 or 1).
-    """
-
-    ids: NDArray[np.int32]
-    types: NDArray[np.int8]
-    columns: NDArray[np.float32]
-    entities: NDArray[np.int8] | None
-    known: NDArray[np.int8] | None
-    words: NDArray[np.int8] | None
-    weight: float
-    row: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One window as the network reads it, with nothing said of its truth."""
+class Window:
+    """Tokens as the network reads them, special ones included."""
 
     ids: NDArray[np.int64]
     types: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A window and what should be said of it.
+
+    `columns` are 0..1 or UNKNOWN, one a column of the spec. `entities` is a class a token, and `known` says which
+    classes the annotators looked for (0 or 1 each). `words` are the marks of WORD_HEADS, two a token.
+    """
+
+    window: Window
+    columns: NDArray[np.float32]
+    weight: float
+    entities: NDArray[np.int64] | None = None
+    known: NDArray[np.float32] | None = None
+    words: NDArray[np.float32] | None = None
+
+
 class Encoder:
-    """Turns rows into windows: the whole row where it fits, else a part of it."""
+    """Turns rows into windows, with the run time's own tokens, cases and cuts."""
 
     def __init__(self, spec: Spec, tokens: Tokens, entities: Sequence[str]) -> None:
         self._spec = spec
@@ -57,76 +60,71 @@ class Encoder:
         self._entities: Mapping[str, int] = {label: 1 + 2 * at for at, label in enumerate(entities)}
         self._cls, self._sep = tokens.nothing.ids
 
-    def encoded(self, row: Row, chance: random.Random | None) -> Encoded:
-        """One window of the row. With `chance` it is disturbed, and cut at random where it is long; without, it is
-        its beginning (or of a pair the part of the context that has most of the response's words)."""
+    @property
+    def classes(self) -> int:
+        """How many classes a token's entity has: none, and the beginning and inside of each."""
+        return 1 + 2 * len(self._entities)
+
+    def example(self, row: Row, chance: random.Random) -> Example:
+        """One window of a row to learn from: disturbed where it has no marks, cut at random where it is long."""
         if row.response is not None:
-            return self._pair(row, chance)
-        text = row.text
-        if row.marks is None and not row.entities:
-            text = normalise(text if chance is None else augmented(text, self._spec.augment, chance))
-        whole = self._tokens._encoded(text)
-        room = self._spec.window.tokens - 2
-        start = 0 if chance is None else _start(len(whole.ids), room, row, whole, chance)
-        part = slice(start, start + room)
-        ids, offsets = whole.ids[part], whole.offsets[part]
-        marks = row.marks if row.entities or row.marks is not None else None
-        words = entities = known = None
+            context, response = self._parts(row, row.response)
+            return Example(
+                self._pair(context, response), self._truth(row), row.weight, words=_answer(row, context, response)
+            )
+        augment = self._spec.augment
+        if row.marks is None:
+            text = normalise(augmented(row.text, augment, chance))
+        else:
+            text = recased(row.text, augment, chance)
+        whole = Tokenised.of(text, self._tokens)
+        part = self._cut(whole, row, chance)
         columns = self._truth(row)
         if row.entities:
-            entities, known = self._classes(row, offsets), self._known(row)
-        elif marks is not None:
-            words = np.full((len(ids) + 2, 2), UNKNOWN, np.int8)
-            words[1:-1, 0] = _inside(offsets, [(mark.start, mark.end) for mark in marks])
-            if marks and not words[1:-1, 0].any():
-                columns[self._columns["prompt_injection"]] = 0.0  # the cut left the attack out
-        elif chance is not None and row.truth.get("prompt_injection") == 0:
-            words = np.full((len(ids) + 2, 2), UNKNOWN, np.int8)
-            words[1:-1, 0] = 0
-        return Encoded(
-            np.array([self._cls, *ids, self._sep], np.int32),
-            np.concatenate([[0], cases(text, offsets), [0]]).astype(np.int8),
-            columns, entities, known, words, row.weight, row,
-        )  # fmt: skip
-
-    def readings(self, row: Row) -> list[Reading]:
-        """All windows of a row, as the run time cuts them; a pair has one, the best for its response."""
-        if row.response is not None:
-            pair = self._pair(row, None)
-            return [Reading(pair.ids.astype(np.int64), pair.types.astype(np.int64))]
-        text = normalise(row.text)
-        whole = self._tokens._encoded(text)
-        room, overlap = self._spec.window.tokens - 2, self._spec.window.overlap
-        found = []
-        for start in range(0, max(1, len(whole.ids) - overlap), room - overlap):
-            part = slice(start, start + room)
-            types = cases(text, whole.offsets[part])
-            found.append(
-                Reading(
-                    np.array([self._cls, *whole.ids[part], self._sep], np.int64),
-                    np.concatenate([[0], types, [0]]).astype(np.int64),
-                )
-            )
-        return found
-
-    def _pair(self, row: Row, chance: random.Random | None) -> Encoded:
-        spec, response = self._spec.pair, row.response or ""
-        first, second = self._tokens._encoded(row.text), self._tokens._encoded(response)
-        answer = slice(0, spec.response)
-        room = spec.tokens - 3 - len(second.ids[answer])
-        start = _best(first.ids, second.ids, room) if len(first.ids) > room else 0
-        part = slice(start, start + room)
+            return Example(self._window(part), columns, row.weight, self._classes(row, part), self._known(row))
         words = None
-        if row.marks is not None:
-            words = np.full((len(first.ids[part]) + len(second.ids[answer]) + 3, 2), UNKNOWN, np.int8)
-            inside = _inside(second.offsets[answer], [(mark.start, mark.end) for mark in row.marks])
-            words[-1 - len(inside) : -1, 1] = inside
-        types = [[0], cases(row.text, first.offsets[part]), [0], cases(response, second.offsets[answer]) + 3, [3]]
-        return Encoded(
-            np.array([self._cls, *first.ids[part], self._sep, *second.ids[answer], self._sep], np.int32),
-            np.concatenate(types).astype(np.int8),
-            self._truth(row), None, None, words, row.weight, row,
-        )  # fmt: skip
+        if row.marks is not None or row.truth.get("prompt_injection") == 0:
+            words = np.full((len(part) + 2, 2), UNKNOWN, np.float32)
+            words[1:-1, 0] = _inside(part, row.marks or ())
+            if row.marks and not words[1:-1, 0].any():
+                columns[self._columns["prompt_injection"]] = 0.0  # the cut left the attack out
+        return Example(self._window(part), columns, row.weight, words=words)
+
+    def windows(self, row: Row) -> list[Window]:
+        """All windows of a row as the run time cuts them; a pair has one, the best for its response."""
+        if row.response is not None:
+            return [self._pair(*self._parts(row, row.response))]
+        text = normalise(row.text)
+        whole = Tokenised.of(text, self._tokens)
+        places = whole.windows(text, self._spec.window.tokens - 2, self._spec.window.overlap)
+        return [self._window(whole.part(*place)) for place in places or [(0, 0)]]
+
+    def _window(self, part: Tokenised) -> Window:
+        ids = np.concatenate([[self._cls], part.ids, [self._sep]])
+        return Window(ids, np.concatenate([[0], part.cases, [0]]))
+
+    def _pair(self, context: Tokenised, response: Tokenised) -> Window:
+        ids = np.concatenate([[self._cls], context.ids, [self._sep], response.ids, [self._sep]])
+        return Window(ids, np.concatenate([[0], context.cases, [0], response.cases + CASES, [CASES]]))
+
+    def _parts(self, row: Row, answer: str) -> tuple[Tokenised, Tokenised]:
+        context, response = Tokenised.of(row.text, self._tokens), Tokenised.of(answer, self._tokens)
+        response = response.part(0, self._spec.pair.response)
+        room = self._spec.pair.tokens - 3 - len(response)
+        start = _best(context.ids.tolist(), response.ids.tolist(), room)
+        return context.part(start, start + room), response
+
+    def _cut(self, whole: Tokenised, row: Row, chance: random.Random) -> Tokenised:
+        """A long text's beginning, or any part of it; of a marked one mostly a part with the mark."""
+        room = self._spec.window.tokens - 2
+        spare = len(whole) - room
+        if spare <= 0:
+            return whole
+        start = 0 if chance.random() < 0.4 else chance.randrange(spare + 1)
+        if row.marks and not row.entities and chance.random() < 0.9:
+            at, _ = whole.within(row.marks[0].start, row.marks[0].end)
+            start = min(max(0, at - chance.randrange(room * 3 // 4)), spare)
+        return whole.part(start, start + room)
 
     def _truth(self, row: Row) -> NDArray[np.float32]:
         columns = np.full(len(self._columns), UNKNOWN, np.float32)
@@ -134,55 +132,45 @@ class Encoder:
             columns[self._columns[name]] = value
         return columns
 
-    def _classes(self, row: Row, offsets: Sequence[tuple[int, int]]) -> NDArray[np.int8]:
-        classes = np.zeros(len(offsets) + 2, np.int8)
+    def _classes(self, row: Row, part: Tokenised) -> NDArray[np.int64]:
+        classes = np.zeros(len(part) + 2, np.int64)
+        classes[[0, -1]] = UNKNOWN
         for mark in row.marks or ():
-            first = True
-            for at, (start, end) in enumerate(offsets):
-                if start < mark.end and end > mark.start:
-                    classes[at + 1] = self._entities[mark.label] + (0 if first else 1)
-                    first = False
-        classes[0] = classes[-1] = UNKNOWN
+            inside = 1 + np.flatnonzero(_inside(part, [mark]))
+            classes[inside] = self._entities[mark.label] + 1
+            classes[inside[:1]] = self._entities[mark.label]
         return classes
 
-    def _known(self, row: Row) -> NDArray[np.int8]:
-        known = np.zeros(1 + 2 * len(self._entities), np.int8)
+    def _known(self, row: Row) -> NDArray[np.float32]:
+        known = np.zeros(self.classes, np.float32)
         known[0] = 1
         for label in row.entities:
             known[self._entities[label]] = known[self._entities[label] + 1] = 1
         return known
 
 
-def cases(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.int8]:
-    """Letter case of each token: 2 for two capitals or more, 1 for a capital at its start, else 0."""
-    found = np.zeros(len(offsets), np.int8)
-    for at, (start, end) in enumerate(offsets):
-        piece = text[start:end]
-        if end - start > 1 and piece.isupper():
-            found[at] = 2
-        elif piece[:1].isupper():
-            found[at] = 1
-    return found
-
-
-def _start(length: int, room: int, row: Row, whole: Encoding, chance: random.Random) -> int:
-    """Where to cut a long text: at its beginning, or anywhere; a marked one where the marks are seen."""
-    if length <= room:
-        return 0
-    if row.marks and not row.entities and chance.random() < 0.9:
-        mark = row.marks[0]
-        at = next((at for at, (_, end) in enumerate(whole.offsets) if end > mark.start), 0)
-        return min(max(0, at - chance.randrange(room * 3 // 4)), length - room)
-    return 0 if chance.random() < 0.4 else chance.randrange(length - room + 1)
+def _answer(row: Row, context: Tokenised, response: Tokenised) -> NDArray[np.float32] | None:
+    """The marks of a pair: only its response has some."""
+    if row.marks is None:
+        return None
+    words = np.full((len(context) + len(response) + 3, 2), UNKNOWN, np.float32)
+    words[len(context) + 2 : -1, 1] = _inside(response, row.marks)
+    return words
 
 
 def _best(context: Sequence[int], response: Sequence[int], room: int) -> int:
     """The start of the part of a context that has most of the response's tokens, the rare ones counting more."""
+    if len(context) <= room:
+        return 0
     wanted = {token: 1 / math.log(2 + context.count(token)) for token in set(response)}
     gains = np.array([wanted.get(token, 0.0) for token in context])
     starts = [*range(0, len(context) - room, _STEP), len(context) - room]
-    return max(starts, key=lambda start: gains[start : start + room].sum())
+    return max(starts, key=lambda start: float(gains[start : start + room].sum()))
 
 
-def _inside(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[int]:
-    return [int(any(start < last and end > first for first, last in spans)) for start, end in offsets]
+def _inside(part: Tokenised, marks: Sequence[Mark]) -> NDArray[np.bool_]:
+    """Which tokens overlap a mark."""
+    inside = np.zeros(len(part), np.bool_)
+    for mark in marks:
+        inside |= (part.offsets[:, 0] < mark.end) & (part.offsets[:, 1] > mark.start)
+    return inside

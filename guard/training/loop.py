@@ -33,7 +33,7 @@ class Trainer:
         self._loss = Loss(spec, device)
         self._steps = 0
         self._seen = 0
-        self._optimiser = torch.optim.AdamW(_groups(self.network, spec), lr=1.0)
+        self._optimiser = torch.optim.AdamW(_groups(self.network, spec), lr=1.0, fused=True)
 
     def state(self) -> dict[str, Any]:
         """Weights, their mean, the optimiser, and where the run is."""

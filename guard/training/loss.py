@@ -11,7 +11,6 @@ from torch.nn import functional
 from guard.training.spec import Spec
 
 
-
 @dataclass(frozen=True, slots=True)
 class Targets:
     """A batch's truth as tensors; below 0 is unknown."""

@@ -21,6 +21,8 @@ class Network(nn.Module):
     has specialised in the heads at hand, the middle one still knows what texts are about.
     """
 
+    heads: Tensor
+
     def __init__(self, encoder: BertModel, heads: Sequence[int], token_columns: int) -> None:
         super().__init__()
         size, number = encoder.config.hidden_size, max(heads) + 1
@@ -33,8 +35,10 @@ class Network(nn.Module):
         self.tokens = nn.Linear(size, token_columns)
         self.register_buffer("heads", torch.tensor(heads), persistent=False)
 
-    def forward(self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Columns (batch × columns), tokens (batch × length × token columns), embedding (batch × 2·size)."""
+    def forward(
+        self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Columns (batch by columns), tokens (batch by length by token columns), embedding (batch by twice the size)."""
         layers = self.encoder(
             input_ids=input_ids,
             token_type_ids=token_type_ids,

@@ -107,17 +107,21 @@ class Swapped(_Written):
 
 
 class Augment(_Written):
-    """How often a text is disturbed, and by what; several may fall on one text."""
+    """How often a text is disturbed, and by what; several may fall on one text. Marked texts change case at most."""
 
     chance: Chance
     again: Chance
+    recased: Chance
     kinds: dict[str, float]
 
 
 class Mining(_Written):
-    """Before a round, harmless texts are scored by the model so far and those it flags worst are drawn more often."""
+    """Before a round, harmless texts of `sources` are scored by the model so far, and the `keep` that it takes most
+    for an attack are drawn with a share of their own. `pool` is how many are scored.
+    """
 
     head: str
+    sources: tuple[str, ...]
     pool: int
     keep: int
     share: Share

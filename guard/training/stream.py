@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from guard.training.encode import UNKNOWN, Encoded, Encoder
+from guard.training.encode import UNKNOWN, WORD_HEADS, Encoder, Example
 from guard.training.rows import Unit
 
 #: Units that are sorted by length together: enough for even batches, few enough for a round to be well mixed.
@@ -41,7 +41,7 @@ class Deck:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Windows of about one length, padded: ids, types, mask (batch × length), and what they should say."""
+    """Windows of about one length, padded: ids, types, mask (batch by length), and what they should say."""
 
     ids: NDArray[np.int64]
     types: NDArray[np.int64]
@@ -56,12 +56,9 @@ class Batch:
 class Stream:
     """Batches without end. Pool number n depends on the seed and n alone but for the order of the decks."""
 
-    def __init__(
-        self, drawers: Mapping[str, tuple[Drawer, float]], encoder: Encoder, classes: int, tokens: int, seed: int
-    ) -> None:
+    def __init__(self, drawers: Mapping[str, tuple[Drawer, float]], encoder: Encoder, tokens: int, seed: int) -> None:
         self._drawers = [(drawer, share) for drawer, share in drawers.values() if share > 0]
         self._encoder = encoder
-        self._classes = classes
         self._tokens = tokens
         self._seed = seed
 
@@ -69,45 +66,45 @@ class Stream:
         """The batches of one pool of units."""
         chance = random.Random(f"{self._seed} {number}")
         drawers = chance.choices([drawer for drawer, _ in self._drawers], [share for _, share in self._drawers], k=POOL)
-        drawn = [[self._encoder.encoded(row, chance) for row in drawer.draw(chance)] for drawer in drawers]
-        drawn.sort(key=lambda unit: (max(len(window.ids) for window in unit), chance.random()))
-        batches = [batch(group, self._classes) for group in _groups(drawn, self._tokens)]
+        drawn = [[self._encoder.example(row, chance) for row in drawer.draw(chance)] for drawer in drawers]
+        drawn.sort(key=lambda unit: (max(map(_length, unit)), chance.random()))
+        batches = [batch(group, self._encoder.classes) for group in _groups(drawn, self._tokens)]
         chance.shuffle(batches)
         return batches
 
 
-def batch(windows: Sequence[Encoded], classes: int) -> Batch:
-    """Windows padded to the longest."""
-    size, length = len(windows), max(len(window.ids) for window in windows)
+def batch(examples: Sequence[Example], classes: int) -> Batch:
+    """Examples padded to the longest."""
+    size, length = len(examples), max(map(_length, examples))
 
-    def padded(get: Callable[[Encoded], NDArray[Any] | None], filler: float, kind: Any, *shape: int) -> NDArray[Any]:
+    def padded(values: Sequence[NDArray[Any] | None], filler: float, kind: Any, *shape: int) -> NDArray[Any]:
         whole = np.full((size, length, *shape), filler, kind)
-        for at, window in enumerate(windows):
-            values = get(window)
-            if values is not None:
-                whole[at, : len(values)] = values
+        for at, value in enumerate(values):
+            if value is not None:
+                whole[at, : len(value)] = value
         return whole
 
-    allowed = np.ones((size, classes), np.float32)
-    for at, window in enumerate(windows):
-        if window.known is not None:
-            allowed[at] = window.known
+    anything = np.ones(classes, np.float32)
     return Batch(
-        padded(lambda window: window.ids, 0, np.int64),
-        padded(lambda window: window.types, 0, np.int64),
-        padded(lambda window: np.ones(len(window.ids)), 0, np.int64),
-        np.stack([window.columns for window in windows]),
-        padded(lambda window: window.entities, UNKNOWN, np.int64),
-        allowed,
-        padded(lambda window: window.words, UNKNOWN, np.float32, 2),
-        np.array([window.weight for window in windows], np.float32),
+        padded([example.window.ids for example in examples], 0, np.int64),
+        padded([example.window.types for example in examples], 0, np.int64),
+        padded([np.ones_like(example.window.ids) for example in examples], 0, np.int64),
+        np.stack([example.columns for example in examples]),
+        padded([example.entities for example in examples], UNKNOWN, np.int64),
+        np.stack([anything if example.known is None else example.known for example in examples]),
+        padded([example.words for example in examples], UNKNOWN, np.float32, len(WORD_HEADS)),
+        np.array([example.weight for example in examples], np.float32),
     )
 
 
-def _groups(units: Sequence[Sequence[Encoded]], tokens: int) -> Iterator[list[Encoded]]:
-    group: list[Encoded] = []
+def _length(example: Example) -> int:
+    return len(example.window.ids)
+
+
+def _groups(units: Sequence[Sequence[Example]], tokens: int) -> Iterator[list[Example]]:
+    group: list[Example] = []
     for unit in units:
-        longest = max(len(window.ids) for window in unit)
+        longest = max(map(_length, unit))
         if group and (len(group) + len(unit)) * longest > tokens:
             yield group
             group = []
