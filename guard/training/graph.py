@@ -81,7 +81,10 @@ def write_int8(network: Network, windows: Sequence[Window], file: Path) -> None:
 
 def graph_of(network: Network) -> onnx.ModelProto:
     """The graph in floating point: any batch and length."""
-    batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=network.encoder.config.max_position_embeddings)
+    batch, length = (
+        torch.export.Dim("batch"),
+        torch.export.Dim("length", max=network.encoder.config.max_position_embeddings),
+    )
     # Neither may be 1 here: the exporter would take it for a constant.
     ids = torch.ones(2, 8, dtype=torch.long)
     program: Any = torch.onnx.export(
