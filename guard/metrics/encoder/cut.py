@@ -26,7 +26,7 @@ def cut(words: Sequence[int], starts: Sequence[int], size: int, overlap: int) ->
         if at < len(starts) and starts[at] < end:
             first = starts[at]
         else:
-            first = _word_start(words, earliest, 1, end) or earliest
+            first = _word_start(words, earliest, 1, end + 1) or earliest
     if length:
         yield first, length
 

@@ -53,7 +53,7 @@ class Reading:
         count = len(ranges)
         columns = np.stack([one.columns for one in passes])[:count]
         embeddings = np.stack([one.embedding for one in passes])[:count]
-        tokens = _joined(ranges or [(0, 0)], [one.tokens[1:-1] for one in passes])
+        tokens = joined(ranges or [(0, 0)], [one.tokens[1:-1] for one in passes])
         return cls(columns, probabilities(facts, columns), embeddings, tuple(ranges), text.offsets, text.words, tokens)
 
     @property
@@ -90,17 +90,17 @@ def softmax(logits: Floats) -> Floats:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def _joined(ranges: Sequence[Range], rows: Sequence[Floats]) -> Floats:
+def joined(ranges: Sequence[Range], rows: Sequence[Floats]) -> Floats:
     """One row a token: in what two windows share, the first half from the earlier one."""
     if len(rows) == 1:
         return rows[0]
-    joined = []
+    kept = []
     begin = 0
     for number, (first, end) in enumerate(ranges):
         stop = (ranges[number + 1][0] + end + 1) // 2 if number + 1 < len(ranges) else end
-        joined.append(rows[number][begin - first : stop - first])
+        kept.append(rows[number][begin - first : stop - first])
         begin = stop
-    return np.concatenate(joined)
+    return np.concatenate(kept)
 
 
 def _bytes(*arrays: NDArray[Any]) -> int:

@@ -20,18 +20,14 @@ def sentences(text: str) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     start = 0
     for match in _END.finditer(text):
-        end = match.end()
-        if end - start >= SHORTEST and (place := _trimmed(text, start, end)):
-            found.append(place)
-            start = end
-    last = _trimmed(text, start, len(text))
-    return [*found, last] if last else found
+        if match.end() - start >= SHORTEST:
+            found.append(_trimmed(text, start, match.end()))
+            start = match.end()
+    found.append(_trimmed(text, start, len(text)))
+    return [(start, end) for start, end in found if start < end]
 
 
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     written = text[start:end]
-    inner = written.strip()
-    if not inner:
-        return None
     start += len(written) - len(written.lstrip())
-    return start, start + len(inner)
+    return start, start + len(written.strip())

@@ -1,9 +1,8 @@
 """A tiny model in the encoder's own format, made on the spot, of which tests know what each word adds.
 
-A column's logit is the sum, over the tokens of a window, of what their words add to it: `write(folder, adds={"attack":
-{"prompt_injection": 6}})`, starting at BIAS. What a token's logits are is its word's `marks`, else NO_MARK in every token
-column. A response's words that its context lacks each add LACKING to `context_adherence` and are marked there, the
-others are not. The embedding is the mean over the tokens of (1, token type), so that types show.
+A column's logit is BIAS (a tone's 0) and what each token of the window `adds` to it. A token's own logits are what its
+word `marks`, else NO_MARK, but 0 for "pii/O". Each word of a response that its context lacks adds LACKING to
+`context_adherence` and is marked there. The embedding is the mean over the tokens of (1, token type).
 """
 
 from __future__ import annotations
@@ -25,10 +24,11 @@ BIAS = -5.0
 LACKING = 10.0
 NO_MARK = -8.0
 TONES = ("anger", "annoyance", "confusion", "fear", "joy", "love", "neutral", "sadness", "surprise")
-WORDS = (
+KNOWN = (
     "attack insult sexist harm happy angry help hurt maria smith paris the cat sat on mat dog ran far away and then it "
     "slept for hours in warm sun committee met tuesday budget playground near river"
-).split()
+)
+WORDS = KNOWN.split()
 LABELS = {
     "prompt_injection": ("impersonation", "obfuscation", "simple_instruction", "few_shot", "new_context"),
     "toxicity": ("insult", "threat", "self_harm"),
@@ -40,7 +40,15 @@ COLUMNS = (
     *(f"tone/{tone}" for tone in TONES),
     "context_adherence",
 )
-TOKEN_COLUMNS = ("pii/O", "pii/B-PERSON", "pii/I-PERSON", "pii/B-PLACE", "pii/I-PLACE", "prompt_injection", "context_adherence")
+TOKEN_COLUMNS = (
+    "pii/O",
+    "pii/B-PERSON",
+    "pii/I-PERSON",
+    "pii/B-PLACE",
+    "pii/I-PLACE",
+    "prompt_injection",
+    "context_adherence",
+)
 ADDS = {
     "attack": {"prompt_injection": 10.0, "prompt_injection/simple_instruction": 10.0},
     "insult": {"toxicity": 10.0, "toxicity/insult": 10.0},
@@ -111,7 +119,7 @@ def write(
         "name": "tiny",
         "version": "1",
         "sha256": {name: _sha256(folder / name) for name in ("model.onnx", "tokenizer.json")},
-        "window": {"tokens": 32, "overlap": 6},
+        "window": {"tokens": 32, "overlap": 8},
         "pair": {"tokens": 48, "response": 16, "overlap": 4},
         "columns": COLUMNS,
         "token_columns": TOKEN_COLUMNS,
