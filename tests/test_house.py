@@ -25,6 +25,7 @@ SOURCES = sorted(GUARD.rglob("*.py"))
 HEAVY = {
     "asyncpg": ["store/sql.py"],
     "litellm": ["providers.py"],
+    "matplotlib": ["evaluate/plot.py"],
     "onnxruntime": ["metrics/onnx_model.py"],
     "presidio_analyzer": ["metrics/pii/presidio.py"],
     "py3langid": ["metrics/language.py"],

@@ -50,7 +50,7 @@ def evaluate(
     with reading(source, "evaluating") as rows:
         evaluation = asyncio.run(room.evaluate(rows, measures, question, at_once))
     # A pipe takes whole tables; a terminal folds them to its width.
-    show(Console() if sys.stdout.isatty() else Console(width=160), evaluation, question)
+    show(Console(highlight=False, width=None if sys.stdout.isatty() else 160), evaluation, question)
     if json is not None:
         _write(json, evaluation)
     if plot is not None:

@@ -36,8 +36,7 @@ def score(
         count = 0
         with reading(source, "scoring") as rows, writing(out) as write:
             async for row, entries in scored(rows, measures, at_once):
-                has = row.fields.get("scores")
-                write({**row.fields, "scores": {**(has if isinstance(has, dict) else {}), **entries}})
+                write({**row.fields, "scores": {**row.scores, **entries}})
                 for name, entry in entries.items():
                     if "error" in entry:
                         failed[name] += 1

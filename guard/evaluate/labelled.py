@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,7 @@ async def evaluate(rows: Iterable[Row], scorer: Scorer, question: Question, at_o
     labelled = _Labelled(rows, question.label)
     tallies: dict[str, Tally] = {}
     async for row, measured in scored(labelled, scorer, at_once, again=False):
-        entries: dict[str, Any] = {**(row.fields.get("scores") or {}), **measured}
+        entries = {**row.scores, **measured}
         truth = truth_of(row, question.label, question.renamed)
         group = "" if question.group is None else _name(row.at(question.group))
         assert truth is not None, "rows without a label were left out"
@@ -73,7 +73,7 @@ class _Labelled:
         self.found = self.left_out = 0
         self.fields: tuple[str, ...] = ()
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Row]:
         for row in self._rows:
             self.fields = self.fields or tuple(row.fields)
             if row.at(self._label) is None:

@@ -48,7 +48,8 @@ def draw(results: Sequence[Result], file: Path) -> None:
         for axis, panel in zip(axes, panels, strict=False):
             panel(axis)
             axis.spines[["top", "right"]].set_visible(False)
-        axes[0].set_title(f"{result.metric}, {result.rows:,} rows", loc="left", fontweight="bold")
+        title = f"{result.metric}, {result.rows:,} rows"
+        axes[0].annotate(title, (0, 1), (0, 24), "axes fraction", textcoords="offset points", fontweight="bold")
     try:
         figure.savefig(file)
     except OSError as error:
@@ -88,7 +89,7 @@ def _roc(axis: Axes, result: Result, ranked: Figures) -> None:
         axis.axvline(float(rate), color=DIM, linewidth=0.6, linestyle=":")
         _bar(axis, float(rate), point.recall, FOUND, upright=True)
     axis.set(xscale="log", xlim=(LEAST, 1), ylim=(-0.02, 1.02), xlabel="false positives", ylabel="recall")
-    axis.text(0.98, 0.04, f"AUROC {ranked.auroc}", transform=axis.transAxes, ha="right", fontsize="small")
+    axis.set_title(f"AUROC {ranked.auroc}", fontsize="small", loc="left")
 
 
 def _precision(axis: Axes, result: Result, ranked: Figures) -> None:
@@ -102,9 +103,8 @@ def _precision(axis: Axes, result: Result, ranked: Figures) -> None:
             label = f"{name} {point.threshold:.3g}: F1 {point.f1.value:.3f}"
             axis.plot(point.recall.value, point.precision.value, mark, color=FALSE, label=label)
     axis.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
-    axis.legend(
-        loc="lower left", frameon=False, fontsize="small", title=f"average precision {ranked.average_precision}"
-    )
+    axis.legend(loc="lower left", frameon=False, fontsize="small")
+    axis.set_title(f"average precision {ranked.average_precision}", fontsize="small", loc="left")
 
 
 def _groups(axis: Axes, ranked: Figures) -> None:

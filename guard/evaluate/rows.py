@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from guard.errors import SettingsError, nearest
+from guard.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,13 @@ class Row:
         """The error to raise where the row cannot be used."""
         return SettingsError(f"{self.place}: {why}")
 
-    def nearest(self, path: str) -> str:
-        """The fix to append where the row has no field at that path."""
-        return nearest(path, self.fields) if self.fields else "the row is empty"
+    @property
+    def scores(self) -> Mapping[str, Any]:
+        """What it has been scored already, by metric. Raises SettingsError where that is no object."""
+        scores = self.fields.get("scores")
+        if scores is not None and not isinstance(scores, Mapping):
+            raise self.refused("'scores' is an object by metric; rename the field where it is something else")
+        return scores or {}
 
 
 def read(source: str, moved: Callable[[int], object] = lambda _: None) -> Iterator[Row]:

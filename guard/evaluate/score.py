@@ -75,7 +75,7 @@ async def scored(
     waiting: deque[tuple[Row, asyncio.Task[dict[str, dict[str, Any]]]]] = deque()
     try:
         for row in rows:
-            has = {} if again else row.fields.get("scores") or {}
+            has = {} if again else row.scores
             names = [name for name in scorer.metrics if name not in has]
             waiting.append((row, asyncio.ensure_future(scorer.score(row, names))))
             if len(waiting) >= at_once:

@@ -16,6 +16,15 @@ class Place(NamedTuple):
     end: int
 
 
+def place_of(span: object) -> Place | None:
+    """The place that `{start, end, label}` means, and `passage` where it is not 0; None where it means none."""
+    match span:
+        case {"start": int(start), "end": int(end), "label": str(label), **more} if 0 <= start < end:
+            passage = more.get("passage", 0)
+            return Place(label, passage, start, end) if isinstance(passage, int) else None
+    return None
+
+
 class Count(NamedTuple):
     """How many there should be, how many were found, and how many of those are right."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from guard.evaluate.agreement import Agreements, agreements
 from guard.evaluate.curve import Curve
 from guard.evaluate.figures import Figures, figures
 from guard.evaluate.rows import Row
-from guard.evaluate.spans import Count, Place, exact, overlapping
+from guard.evaluate.spans import Count, Place, exact, overlapping, place_of
 from guard.evaluate.truth import Truth
 
 
@@ -68,7 +69,7 @@ class Tally:
 
     def add(self, row: Row, truth: Truth, entry: Any, group: str) -> None:
         """One row's truth and its entry under `scores`. Raises SettingsError where the two cannot be compared."""
-        if not isinstance(entry, Mapping) or not ("error" in entry or _is_value(entry.get("value"))):
+        if not (isinstance(entry, Mapping) and ("error" in entry or _is_entry(entry))):
             raise row.refused(f"scores of {self._metric} are {{value, labels, spans}} or {{error}}, not {entry!r:.80}")
         if "error" in entry:
             self._failed += 1
@@ -87,7 +88,7 @@ class Tally:
             about = Truth(labels=rest, closed=truth.closed)
             self._labelled.append(_Labelled(about, frozenset(labels or ()), entry.get("by_label") or {}, group))
         if truth.spans is not None:
-            self._marked.append(_Marked(truth.spans, _places(entry.get("spans") or (), row), group))
+            self._marked.append(_Marked(truth.spans, _places(entry.get("spans") or [], row), group))
 
     def result(self) -> Result:
         """The figures of all rows so far."""
@@ -96,7 +97,9 @@ class Tally:
         ranked = figures(known, scores, groups=groups, at=self._at, low=self._low) if len(known) else None
         # A list that is empty says nothing of which it is; the other rows do.
         marked = any(row.truths for row in self._marked)
-        labelled = any(row.truth.labels for row in self._labelled) or not (marked or len(known))
+        labelled = any(row.truth.labels for row in self._labelled) or (
+            bool(self._labelled) and not (marked or len(known))
+        )
         return Result(
             self._metric,
             self._rows,
@@ -145,10 +148,23 @@ def _span_counts(
     return (compare(row.truths, row.found) for row in rows)
 
 
-def _is_value(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(isinstance(label, str) for label in value)
-    return isinstance(value, str) or (isinstance(value, (int, float)) and bool(np.isfinite(value)))
+def _is_entry(entry: Mapping[str, Any]) -> bool:
+    """Whether it is what `score` writes of a metric."""
+    value, numbers = entry.get("value"), entry.get("by_label") or {}
+    return (
+        (isinstance(value, str) or _is_labels(value) or _is_number(value))
+        and _is_labels(entry.get("labels") or [])
+        and isinstance(numbers, Mapping)
+        and all(map(_is_number, numbers.values()))
+    )
+
+
+def _is_labels(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(label, str) for label in value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _number(value: Any, row: Row) -> float:
@@ -161,11 +177,10 @@ def _number(value: Any, row: Row) -> float:
 
 
 def _places(spans: Any, row: Row) -> tuple[Place, ...]:
-    try:
-        places = tuple(Place(span["label"], span.get("passage", 0), span["start"], span["end"]) for span in spans)
-        sides = {span.get("side") for span in spans}
-    except (TypeError, KeyError, AttributeError):
-        raise row.refused(f"spans are [{{start, end, label}}], not {spans!r:.80}") from None
-    if len(sides) > 1:
+    places = [place_of(span) for span in spans] if isinstance(spans, list) else [None]
+    found = tuple(place for place in places if place is not None)
+    if len(found) < len(places):
+        raise row.refused(f"spans are [{{start, end, label}}], not {spans!r:.80}")
+    if len({span.get("side") for span in spans}) > 1:
         raise row.refused("spans were found on input and output, and the label does not say where; choose with --side")
-    return places
+    return found

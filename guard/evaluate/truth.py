@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guard.evaluate.rows import Row
-from guard.evaluate.spans import Place
+from guard.evaluate.spans import Place, place_of
 
 HINT = "write 0 or 1, a label, a list of labels, {label: 0 or 1} or [{start, end, label}]"
 
@@ -56,9 +56,8 @@ def _yes(value: Any, row: Row, field: str) -> bool:
     return value >= 0.5
 
 
-def _place(span: Mapping[str, Any], row: Row, field: str, renamed: Mapping[str, str]) -> Place:
-    match span:
-        case {"start": int(start), "end": int(end), "label": str(label)} if 0 <= start < end:
-            passage = span.get("passage", 0)
-            return Place(renamed.get(label, label), passage if isinstance(passage, int) else 0, start, end)
-    raise row.refused(f"'{field}' holds {span!r:.80}; a span is {{start, end, label}}, in characters, not empty")
+def _place(span: Any, row: Row, field: str, renamed: Mapping[str, str]) -> Place:
+    place = place_of(span)
+    if place is None:
+        raise row.refused(f"'{field}' holds {span!r:.80}; a span is {{start, end, label}}, in characters, not empty")
+    return place._replace(label=renamed.get(place.label, place.label))
