@@ -101,12 +101,12 @@ def test_an_attack_always_gets_its_likeliest_label_and_other_text_none(tmp_path:
     assert score("prompt_injection", "A cat.", folder).labels == ()
 
 
-def test_no_kind_of_attack_is_likelier_than_an_attack(folder: Path) -> None:
-    for text in ("An attack.", "A cat.", FILLER * 9 + "An attack."):
-        found = score("prompt_injection", text, folder)
-        assert set(found.by_label) == set(tiny.LABELS["prompt_injection"])
-        assert isinstance(found.value, float)
-        assert max(found.by_label.values()) <= found.value
+def test_no_kind_of_attack_is_likelier_than_an_attack(tmp_path: Path) -> None:
+    folder = tiny.write(tmp_path, adds={"insult": {"prompt_injection/few_shot": 10.0}})
+    found = score("prompt_injection", "An insult.", folder)
+    assert set(found.by_label) == set(tiny.LABELS["prompt_injection"])
+    assert isinstance(found.value, float)
+    assert max(found.by_label.values()) <= found.value < 0.5
 
 
 def test_a_label_comes_only_where_the_number_is_high_enough_for_it(tmp_path: Path) -> None:

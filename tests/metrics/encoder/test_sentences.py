@@ -16,13 +16,13 @@ def split(text: str) -> list[str]:
 
 
 def test_a_sentence_ends_at_its_mark_or_with_its_line() -> None:
-    text = 'The first one is here. "Is the second one?" That is the third!!!  A fourth has no mark\nand then a fifth one'
+    text = 'This is the first one. "And a second one?" The third is loud!!!  It has no mark at all\nand a fifth'
     assert split(text) == [
-        "The first one is here.",
-        '"Is the second one?"',
-        "That is the third!!!",
-        "A fourth has no mark",
-        "and then a fifth one",
+        "This is the first one.",
+        '"And a second one?"',
+        "The third is loud!!!",
+        "It has no mark at all",
+        "and a fifth",
     ]
 
 
