@@ -17,7 +17,7 @@ from guard.metrics.tokens import Tokens
 #: (first, end) in tokens or in characters, end exclusive.
 Range: TypeAlias = tuple[int, int]
 
-#: Some two million characters of prose, half a minute of one core. A text of more is refused.
+#: Some two million characters of prose, and most of a minute of one core. A text of more is refused.
 MOST_TOKENS = 500_000
 
 
