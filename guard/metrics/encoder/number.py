@@ -14,7 +14,6 @@ from guard.metrics.encoder.marks import marked
 from guard.metrics.encoder.model import Encoder, encoder
 from guard.metrics.encoder.reading import Floats, Reading
 from guard.metrics.encoder.sentences import sentences
-from guard.metrics.encoder.tokenised import Range
 from guard.metrics.fingerprint import fingerprint
 from guard.metrics.metric import Cost, Metric, each_passage
 from guard.metrics.overlaps import joined
@@ -88,13 +87,9 @@ class Number:
         own = table[:, 1:] * table[:, :1] if self.names_one else table[:, 1:]
         by_label = dict(zip(self.labels, own.max(axis=0, initial=0.0).tolist(), strict=True))
         value = float(table[:, 0].max(initial=0.0))
-        spans = [
-            Span(*place, label, score)
-            for window in np.flatnonzero(self._offends(table))
-            for place, found in self._places(text, model, reading, int(window))
-            for label, score in found.items()
-        ]
-        spans = sorted(joined(spans), key=lambda span: (span.start, span.end))
+        windows = np.flatnonzero(self._offends(table)).tolist()
+        found = joined(span for window in windows for span in self._spans(text, model, reading, window))
+        spans = sorted(found, key=lambda span: (span.start, span.end))
         # What offends in no way of its own is marked with the head's name, which is none of its labels.
         labels = tuple(dict.fromkeys(span.label for span in spans if span.label in self.names))
         return Score(value, labels, tuple(spans), model=self.model, by_label=by_label)
@@ -115,22 +110,24 @@ class Number:
             found = {likeliest: float(row[0])}
         return found
 
-    def _places(
-        self, text: str, model: Encoder, reading: Reading, window: int
-    ) -> Iterator[tuple[Range, dict[str, float]]]:
-        """Where in an offending window it offends, and how: the marked words, else the sentences that offend when read
-        by themselves, else the window."""
+    def _spans(self, text: str, model: Encoder, reading: Reading, window: int) -> Iterator[Span]:
+        """Where an offending window offends: the marked words, else the sentences that do so when read by themselves,
+        else the window. A label stands at the sentences that have it too, or where none has at all of those."""
         row = reading.probabilities[window, self.columns]
+        named = self._named(row)
         if self.mark is not None and row[0] >= EVEN:
             tokens = slice(*reading.ranges[window])
             marks = marked(reading.tokens[tokens, self.mark] >= 0, reading.words[tokens], reading.offsets[tokens])
             if marks:
-                yield from ((place, self._named(row)) for place in marks)
+                yield from (Span(*place, label, score) for place in marks for label, score in named.items())
                 return
         start, end = reading.windows[window]
         within = [(start + first, start + last) for first, last in sentences(text[start:end])]
-        alone = [(place, self._alone(text[slice(*place)], model)) for place in within] if len(within) > 1 else []
-        yield from [found for found in alone if found[1]] or [((start, end), self._named(row))]
+        alone = {place: self._alone(text[slice(*place)], model) for place in within} if len(within) > 1 else {}
+        places = {place: found for place, found in alone.items() if found} or {(start, end): named}
+        for label, score in named.items():
+            having = [place for place, found in places.items() if label in found]
+            yield from (Span(*place, label, places[place].get(label, score)) for place in having or places)
 
     def _alone(self, sentence: str, model: Encoder) -> dict[str, float]:
         table = model.read(sentence).probabilities[:, self.columns]

@@ -75,6 +75,23 @@ def test_where_no_sentence_offends_by_itself_the_span_is_the_window(tmp_path: Pa
     assert marked(text, score("toxicity", text, folder)) == [(text, "toxicity")]
 
 
+def test_a_label_that_no_sentence_has_by_itself_is_still_given_and_found(tmp_path: Path) -> None:
+    half = {"toxicity/threat": 3.0}
+    folder = tiny.write(tmp_path, adds={"hurt": {"toxicity": 10.0, **half}, "insult": half})
+    text = "The cat and dog got hurt. An insult ran far away. The cat sat on the mat."
+    found = score("toxicity", text, folder)
+    assert found.labels == ("threat",)
+    assert marked(text, found) == [("The cat and dog got hurt.", "threat")]
+
+
+def test_each_label_stands_at_the_sentences_that_have_it(tmp_path: Path) -> None:
+    labels = {"insult": "toxicity/insult", "hurt": "toxicity/threat"}
+    folder = tiny.write(tmp_path, adds={word: {"toxicity": 10.0, label: 10.0} for word, label in labels.items()})
+    text = "The cat and dog got hurt. An insult ran far away. The cat sat on the mat."
+    found = score("toxicity", text, folder)
+    assert marked(text, found) == [("The cat and dog got hurt.", "threat"), ("An insult ran far away.", "insult")]
+
+
 def test_a_sentence_that_is_read_in_two_windows_is_one_span(folder: Path) -> None:
     text = "".join(f"The cat {'slept' if at % 2 else 'sat'} in the sun. " for at in range(30))
     for at in range(0, 30 * 25, 50):
