@@ -93,6 +93,13 @@ def test_where_a_negative_stands_on_top_no_threshold_keeps_to_a_strict_rate():
     assert found.at_rates["0.001"].recall.value == 0
 
 
+def test_a_rate_that_floats_put_a_hair_too_low_is_kept_to_the_row():
+    wrong = [number / 100 for number in range(100)]
+    assert 0.29 * len(wrong) < 29
+    found = figures([0] * 100 + [1], [*wrong, 2.0], rates=[0.29])
+    assert found.at_rates["0.29"].false_positives.value == 0.29
+
+
 def test_low_scores_can_mean_a_positive_and_thresholds_stay_on_the_score_s_own_scale():
     truth, scores = np.array([1, 1, 0, 0, 1]), np.array([0.1, 0.2, 0.3, 0.9, 0.25])
     high, low = figures(truth, -scores, at=-0.22), figures(truth, scores, at=0.22, low=True)

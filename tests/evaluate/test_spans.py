@@ -18,6 +18,7 @@ def test_exact_takes_the_same_bounds_and_overlapping_one_shared_character():
 
 def test_spans_that_only_touch_do_not_overlap():
     assert overlapping(places((0, 5)), places((5, 9))) == {"name": Count(1, 1, 0)}
+    assert overlapping(places((5, 9)), places((0, 5))) == {"name": Count(1, 1, 0)}
 
 
 def test_another_label_or_another_passage_is_not_right():
