@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +21,14 @@ from guard.training.network import Network
 
 #: Channels larger than this quantile of them are brought down to it; 1 leaves all as they are.
 QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.98, 1.0)
-#: Rows of a window that rounding is tried on. The first is always one of them: special tokens have the largest channels.
+#: Rows of a window that rounding is tried on. The special ones at its ends are always among them.
 _ROWS = 8
 
 
 class Evened(nn.Module):
-    """A product that divides its input by `range`, channel by channel, and has weights that make up for it."""
+    """A product whose input is first multiplied with `inverse`, by channel, and whose weights make up for it."""
+
+    inverse: Tensor
 
     def __init__(self, linear: nn.Linear, inverse: Tensor) -> None:
         super().__init__()
@@ -48,8 +51,11 @@ class Seen:
 
 
 def even(network: Network, windows: Iterable[Window]) -> None:
-    """Evens out, in place, what the encoder's layers read; what the network says of a text stays as it was."""
-    layers = [layer for layer in network.encoder.encoder.layer]
+    """Evens out, in place, what the encoder's layers read; what the network says of a text stays as it was.
+
+    Attention's output product is left alone: its input has no such channels.
+    """
+    layers = cast("list[Any]", list(network.encoder.encoder.layer))
     groups = [
         *((layer.attention.self, ("query", "key", "value")) for layer in layers),
         *((layer.intermediate, ("dense",)) for layer in layers),
@@ -70,7 +76,8 @@ def _seen(network: Network, products: Sequence[nn.Linear], windows: Iterable[Win
     def watch(at: int) -> torch.utils.hooks.RemovableHandle:
         def note(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
             values = given[0][0]
-            rows[at].append(values[:: max(1, len(values) // _ROWS)].clone())
+            chosen = [*range(0, len(values), max(1, len(values) // _ROWS)), len(values) - 1]
+            rows[at].append(values[chosen])
             ends[at].append(torch.stack(torch.aminmax(values, dim=0)))
 
         return products[at].register_forward_pre_hook(note)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,18 +14,20 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from torch import Tensor, nn
 
+from guard.metrics.encoder.model import INPUTS, OUTPUTS
 from guard.training.encode import Window
 from guard.training.even import even
 from guard.training.network import Network
 
-INPUTS = ("input_ids", "token_type_ids", "attention_mask")
-OUTPUTS = ("columns", "tokens", "embedding")
 #: The first with Gelu and LayerNormalization as operators, which later ones do not improve on.
 _OPSET = 20
 
 
 class _Table(nn.Module):
-    """An embedding table of bytes, with a scale for each row. One scale for all costs ten times the precision."""
+    """An embedding table of bytes, with a scale for each row. One scale for all rounds six times as coarsely."""
+
+    rows: Tensor
+    scales: Tensor
 
     def __init__(self, table: nn.Embedding) -> None:
         super().__init__()
@@ -43,8 +44,8 @@ class _Reader(CalibrationDataReader):
     def __init__(self, windows: Sequence[Window]) -> None:
         self._feeds = iter([feed(window) for window in windows])
 
-    def get_next(self) -> dict[str, NDArray[np.int64]] | None:
-        """The next window, None behind the last."""
+    def get_next(self) -> Any:
+        """The next window as inputs, None behind the last."""
         return next(self._feeds, None)
 
 
@@ -57,7 +58,7 @@ def write_int8(network: Network, windows: Sequence[Window], file: Path) -> None:
     """The graph with int8 weights by column and static scales for what they are multiplied with, set by `windows`.
 
     Position and type tables, pooling and heads stay in floating point: they take no time, and rounding the first two
-    alone would do as much harm as all the rest.
+    alone would do two thirds of the harm of all that is rounded.
     """
     network = copy.deepcopy(network).eval().float()
     network.encoder.set_attn_implementation("eager")
@@ -102,7 +103,29 @@ def graph_of(network: Network) -> onnx.ModelProto:
         value.name = f"value_{at}"
     for value, name in zip(program.model.graph.outputs, OUTPUTS, strict=True):
         value.name = name
-    return program.model_proto
+    graph = program.model_proto
+    _forget_where_it_was_made(graph)
+    _keep_sums_apart(graph)
+    return graph
+
+
+def _forget_where_it_was_made(graph: onnx.ModelProto) -> None:
+    """Takes out the exporter's stack traces, which name the maker's folders and take half a megabyte."""
+    graph.ClearField("metadata_props")
+    for part in (graph.graph, *graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+
+
+def _keep_sums_apart(graph: onnx.ModelProto) -> None:
+    """Writes a residual `Add` as a `Sum`, which the runtime does not fuse with the normalisation behind it.
+
+    On CPUs the fused kernel takes five times what both take alone: a fifth of the whole (onnxruntime 1.31).
+    """
+    normalised = {node.input[0] for node in graph.graph.node if node.op_type == "LayerNormalization"}
+    for node in graph.graph.node:
+        if node.op_type == "Add" and node.output[0] in normalised:
+            node.op_type = "Sum"
 
 
 def _products(graph: onnx.ModelProto, network: Network) -> Iterator[str]:
