@@ -50,6 +50,13 @@ def test_one_number_is_one_person():
         assert loud.endswith(two.upper())
 
 
+def test_one_number_is_one_value_and_without_numbers_values_differ():
+    for given in each("{MAC#1} {MAC#1} {MAC#2} {MAC}"):
+        first, again, second, other = given.text.split()
+        assert first == again
+        assert len({first, second, other}) == 3
+
+
 def test_a_title_stands_outside_the_name():
     titles = {filled("{PERSON:title_last}", seed).text.split()[0] for seed in SEEDS}
     assert {"Dr.", "Mr"} <= titles
