@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guard.cli import metric_eval, metric_score
+from guard.cli import metric_eval, metric_score, metric_train
 from guard.metrics.registry import REGISTRY, field_names, kinds, maker
 
 app = typer.Typer(help="What there is to measure, and how well it is measured.", no_args_is_help=True)
 app.command("score")(metric_score.score)
 app.command("eval")(metric_eval.evaluate)
+app.command("train")(metric_train.train)
 
 
 @app.command("list")

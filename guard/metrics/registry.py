@@ -29,6 +29,7 @@ BUILT_IN = {
 KINDS = {
     "classifier": "guard.metrics.classifier:Classifier",
     "code": "guard.metrics.code:Code",
+    "head": "guard.metrics.encoder.head:Head",
     "json_schema": "guard.metrics.json_schema:JsonSchema",
     "judge": "guard.metrics.judge:Judge",
     "keywords": "guard.metrics.keywords:Keywords",
