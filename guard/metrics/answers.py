@@ -33,7 +33,7 @@ class Answers:
 
         Raises MetricError for labels that the checkpoint does not have, and for one that gives no probabilities.
         """
-        _known(renamed, config.labels)
+        known(renamed, config.labels)
         groups: dict[str, list[int]] = {}
         for column, label in enumerate(config.labels):
             name = renamed.get(label, label)
@@ -47,7 +47,7 @@ class Answers:
 
     def only(self, names: Collection[str]) -> Answers:
         """The same, of these names only. Raises MetricError for a name that is not among them."""
-        _known(names, self.names)
+        known(names, self.names)
         kept = [(name, columns) for name, columns in zip(self.names, self.columns, strict=True) if name in names]
         return Answers(tuple(name for name, _ in kept), tuple(c for _, c in kept), self.count, self.multi_label)
 
@@ -74,10 +74,11 @@ class Answers:
         return probabilities.max(axis=1) if self.multi_label else probabilities.sum(axis=1).clip(0, 1)
 
 
-def _known(labels: Collection[str], known: Collection[str]) -> None:
+def known(labels: Collection[str], there: Collection[str]) -> None:
+    """Raises MetricError, with the nearest one there is, for a label that is not there."""
     for label in labels:
-        if label not in known:
-            raise MetricError(f"the model has no label '{label}'; {nearest(label, known)}")
+        if label not in there:
+            raise MetricError(f"the model has no label '{label}'; {nearest(label, there)}")
 
 
 def _says_multi_label(config: Config) -> bool:

@@ -1,4 +1,4 @@
-"""A text-classification checkpoint: where it lies, what its own files say, and the model, loaded once a process."""
+"""A checkpoint that classifies: where it lies, what its own files say, and the model, loaded once a process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from guard.errors import MetricError
 from guard.metrics.fingerprint import fingerprint
 from guard.metrics.tokens import Tokens, Window
+
+#: What a checkpoint was trained to label, in the hub's words: a text, or each of its tokens.
+Task: TypeAlias = Literal["text-classification", "token-classification"]
 
 #: Where exporters put the graph, in the order tried.
 GRAPHS = ("model.onnx", "model_quantized.onnx", "onnx/model.onnx", "onnx/model_quantized.onnx")
@@ -41,7 +44,11 @@ class Model(Protocol):
         ...
 
     def logits(self, windows: Sequence[Window]) -> NDArray[np.float64]:
-        """The model's raw answers, windows by labels."""
+        """The raw answers about whole windows, windows by labels."""
+        ...
+
+    def token_logits(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """The raw answers about tokens: for each window its tokens, the special ones included, by labels."""
         ...
 
 
@@ -75,18 +82,23 @@ def _unnamed(count: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a checkpoint lies: an ONNX `graph` within a `folder`, a `folder` of transformers' own, or on the hub."""
+    """Where a checkpoint lies: an ONNX `graph` within a `folder`, a `folder` of transformers' own, or on the hub.
+
+    There it is known by its `name`, at a `revision`, and `graph` is the path of the file in it.
+    """
 
     name: str
     folder: Path | None = None
     graph: Path | None = None
     revision: str | None = None
+    task: Task = "text-classification"
 
     @property
     def version(self) -> str:
         """Changes when the model does: a hash of its files, or the hub's `id@revision`."""
         if self.folder is None:
-            return f"{self.name}@{self.revision or 'main'}"
+            name = f"{self.name}/{self.graph.as_posix()}" if self.graph else self.name
+            return f"{name}@{self.revision or 'main'}"
         files = set(self.folder.glob("*.json"))
         if self.graph:
             files |= set(self.graph.parent.glob(f"{self.graph.name}*"))
@@ -111,36 +123,50 @@ class Source:
         return model
 
     def _load(self, device: str, threads: int) -> Model:
-        if self.graph and self.folder:
+        if self.graph:
+            from guard.metrics.hub import fetched
             from guard.metrics.onnx_model import OnnxModel
 
-            return OnnxModel.load(self.graph, self.folder, threads)
+            folder = self.folder or fetched(self.name, self.graph, self.revision)
+            return OnnxModel.load(folder / self.graph, folder, threads)
         from guard.metrics.transformers_model import TransformersModel
 
-        return TransformersModel.load(str(self.folder or self.name), self.revision, device, threads)
+        return TransformersModel.load(str(self.folder or self.name), self.revision, device, threads, self.task)
 
 
 _loading = threading.Lock()
 _loaded: WeakValueDictionary[tuple[Source, str, str, int], Model] = WeakValueDictionary()
 
 
-def find(model: str, beside: Path, *, revision: str | None = None, device: str = "cpu") -> Source:
+def find(
+    model: str,
+    beside: Path,
+    *,
+    graph: str | None = None,
+    revision: str | None = None,
+    device: str = "cpu",
+    task: Task = "text-classification",
+) -> Source:
     """The source that `model` names: a folder, a `.onnx` file in one (both also relative to `beside`), or a hub id.
 
-    An ONNX graph is taken where the folder has one, as it is the faster on a CPU; on another device, the torch weights.
-    Raises MetricError where a path leads nowhere.
+    Of a folder or an id, `graph` is the ONNX file in it to run. Without, one is taken where a folder has one, as it is
+    the faster on a CPU; on another device, and of an id, the torch weights. Raises MetricError where a path leads
+    nowhere.
     """
     path = beside / Path(model).expanduser()
-    if path.suffix == ".onnx" and path.is_file():
-        return Source(model, _folder_of(path), path)
+    if path.suffix == ".onnx" and path.is_file() and graph is None:
+        return Source(model, _folder_of(path), path, task=task)
     if path.is_dir():
-        graph = next((path / name for name in GRAPHS if (path / name).is_file()), None) if device == "cpu" else None
-        return Source(model, path, graph)
+        if graph and not (path / graph).is_file():
+            raise MetricError(f"there is no {path / graph}; give the path of an ONNX file in that folder")
+        graphs = (graph,) if graph else GRAPHS if device == "cpu" else ()
+        found = next((path / name for name in graphs if (path / name).is_file()), None)
+        return Source(model, path, found, task=task)
     if not _HUB_ID.fullmatch(model):
         raise MetricError(
             f"there is no model folder {path}; give a folder that exists, or a Hugging Face id (org/name)"
         )
-    return Source(model, revision=revision)
+    return Source(model, graph=Path(graph) if graph else None, revision=revision, task=task)
 
 
 def _folder_of(graph: Path) -> Path:

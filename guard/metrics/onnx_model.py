@@ -79,12 +79,18 @@ class OnnxModel:
             raise MetricError(f"the tokenizer of {graph} cannot be read: {error}") from error
         unknown = loaded.inputs.keys() - INPUTS
         if unknown:
-            raise MetricError(f"{graph} asks for {', '.join(sorted(unknown))}; export it for text-classification")
+            raise MetricError(
+                f"{graph} asks for {', '.join(sorted(unknown))}; export it for text or token classification"
+            )
         return cls(Tokens(tokenizer), read_config(folder), loaded)
 
     def logits(self, windows: Sequence[Window]) -> NDArray[np.float64]:
         """The first output, windows by labels. One at a time: on a CPU a batch gains nothing, and padding costs."""
         return np.concatenate([self._run(window) for window in windows]).astype(np.float64)
+
+    def token_logits(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """The first output, for each window its tokens by labels."""
+        return [self._run(window)[0].astype(np.float32, copy=False) for window in windows]
 
     def _run(self, window: Window) -> NDArray[Any]:
         values = {"input_ids": window.ids, "token_type_ids": window.types, "attention_mask": [1] * len(window.ids)}

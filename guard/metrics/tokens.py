@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,12 @@ class Pieces:
     ids: NDArray[np.int64]
     offsets: NDArray[np.int32]
     words: NDArray[np.int32]
+
+    def ranges(self, size: int, overlap: int) -> list[tuple[int, int]]:
+        """All tokens as (first, end), end exclusive: `size` at a time, of which neighbours share `overlap`."""
+        count = len(self.ids)
+        firsts = range(0, max(count - overlap, 1), size - overlap) if count else ()
+        return [(first, min(first + size, count)) for first in firsts]
 
 
 class Tokens:
@@ -90,6 +97,23 @@ class Tokens:
         if len(ids) == 1:
             return Pieces(ids[0], offsets[0], words[0])
         return Pieces(np.concatenate(ids), np.concatenate(offsets), np.concatenate(words))
+
+    @cached_property
+    def before(self) -> int:
+        """How many special tokens a model reads before a text."""
+        return self._framed.special_tokens_mask.index(0)
+
+    @cached_property
+    def _framed(self) -> Encoding:
+        return self._tokenizer.post_process(self._encoded("a"))
+
+    def window(self, pieces: Pieces, first: int, end: int) -> Window:
+        """What a model reads of a text's tokens from `first` up to `end`, which must not be none."""
+        before, nothing = self.before, self.nothing
+        segment = self._framed.type_ids[before]
+        ids = [*nothing.ids[:before], *pieces.ids[first:end].tolist(), *nothing.ids[before:]]
+        types = [*nothing.types[:before], *[segment] * (end - first), *nothing.types[before:]]
+        return Window(ids, types, int(pieces.offsets[first, 0]), int(pieces.offsets[end - 1, 1]))
 
     def _encoded(self, text: str) -> Encoding:
         # The tokenizer takes no lone surrogates; one character for one keeps the offsets.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,17 @@ def wordpiece() -> Tokenizer:
 def byte_bpe() -> Tokenizer:
     """As RoBERTa has it: bytes and merges, `<s> … </s>`; and GPT's end of text besides."""
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    pieces = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet()), "he", "ll", "hell", "hello", "<|endoftext|>"]
-    merges = [("h", "e"), ("l", "l"), ("he", "ll"), ("hell", "o")]
+    pieces = [
+        *special,
+        *sorted(pre_tokenizers.ByteLevel.alphabet()),
+        "he",
+        "ll",
+        "hell",
+        "hello",
+        "Ġhello",
+        "<|endoftext|>",
+    ]
+    merges = [("h", "e"), ("l", "l"), ("he", "ll"), ("hell", "o"), ("Ġ", "hello")]
     tokenizer = Tokenizer(models.BPE(_numbered(pieces), merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
@@ -60,7 +70,13 @@ ARCHITECTURES = {
 }
 
 
-def save(folder: Path, kind: str = "wordpiece", labels: tuple[str, ...] = ("safe", "attack"), **config: Any) -> Path:
+def save(
+    folder: Path,
+    kind: str = "wordpiece",
+    labels: tuple[str, ...] = ("safe", "attack"),
+    task: str = "SequenceClassification",
+    **config: Any,
+) -> Path:
     """A checkpoint of transformers' own in `folder`: reads 32 tokens, random weights of seed 0."""
     import torch
     import transformers
@@ -82,7 +98,7 @@ def save(folder: Path, kind: str = "wordpiece", labels: tuple[str, ...] = ("safe
         **config,
     )
     torch.manual_seed(0)
-    model = getattr(transformers, f"{architecture}ForSequenceClassification")(settings)
+    model = getattr(transformers, f"{architecture}For{task}")(settings)
     model.save_pretrained(folder)
     names = ("pad", "unk", "cls", "sep") if kind == "wordpiece" else ("bos", "pad", "eos", "unk")
     special = {f"{name}_token": tokenizer.id_to_token(number) for number, name in enumerate(names)}
@@ -94,9 +110,8 @@ def save(folder: Path, kind: str = "wordpiece", labels: tuple[str, ...] = ("safe
 def export(folder: Path) -> Path:
     """The checkpoint in `folder`, with its ONNX graph beside it."""
     import torch
-    from transformers import AutoModelForSequenceClassification
 
-    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    model = _architecture(folder).from_pretrained(folder).eval()
     names = ["input_ids", "attention_mask"] + (["token_type_ids"] if model.config.type_vocab_size > 1 else [])
     example = torch.ones((1, 8), dtype=torch.long)
     with warnings.catch_warnings(action="ignore"):  # the exporter that needs no onnxscript is the older one
@@ -110,6 +125,39 @@ def export(folder: Path) -> Path:
             dynamo=False,
         )
     return folder
+
+
+def teach(folder: Path, tags: dict[str, str]) -> Path:
+    """The token classifier in `folder`, made to tag these pieces so wherever they stand, and all others `O`."""
+    import torch
+    import transformers
+
+    model = _architecture(folder).from_pretrained(folder)
+    pieces = transformers.AutoTokenizer.from_pretrained(folder).get_vocab()
+    rows = torch.zeros(len(pieces), dtype=torch.long).fill_(model.config.label2id["O"])
+    for piece, tag in tags.items():
+        rows[pieces[piece]] = model.config.label2id[tag]
+    taught = torch.tensor([pieces[piece] for piece in tags])
+    optimiser = torch.optim.Adam(model.parameters(), 0.003)
+    torch.set_num_threads(1)  # more would only wait for each other
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for _ in range(500):
+            # Among others at random, so that only the piece itself can tell its tag.
+            ids = torch.randint(len(pieces), (16, 24))
+            ids = torch.where(torch.rand(ids.shape) < 0.15, taught[torch.randint(len(taught), ids.shape)], ids)
+            loss = model.eval()(ids, labels=rows[ids]).loss
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    model.save_pretrained(folder)
+    return folder
+
+
+def _architecture(folder: Path) -> Any:
+    import transformers
+
+    return getattr(transformers, json.loads((folder / "config.json").read_text())["architectures"][0])
 
 
 def _Logits(model: Any, names: list[str]) -> Any:  # noqa: N802 - a module made late, so that torch is imported late

@@ -51,6 +51,21 @@ def test_one_graph_of_several_can_be_named(folder: Path) -> None:
     assert find("toxic/onnx/model_int8.onnx", folder) == Source("toxic/onnx/model_int8.onnx", folder / "toxic", graph)
 
 
+def test_a_graph_is_picked_by_its_path_in_a_folder(folder: Path) -> None:
+    graph = folder / "toxic" / "onnx" / "model_int8.onnx"
+    graph.touch()
+    (folder / "toxic" / "model.onnx").touch()
+    assert find("toxic", folder, graph="onnx/model_int8.onnx", device="cuda").graph == graph
+    with pytest.raises(MetricError, match=r"there is no .*other\.onnx"):
+        find("toxic", folder, graph="other.onnx")
+
+
+def test_a_graph_on_the_hub_has_its_path_in_the_version(tmp_path: Path) -> None:
+    source = find("org/toxic", tmp_path, graph="onnx/model.onnx", revision="abc")
+    assert source == Source("org/toxic", graph=Path("onnx/model.onnx"), revision="abc")
+    assert source.version == "org/toxic/onnx/model.onnx@abc"
+
+
 def test_a_graph_without_its_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").touch()
     with pytest.raises(MetricError, match=r"no tokenizer\.json beside"):

@@ -124,3 +124,13 @@ def test_a_merge_that_would_spell_a_control_token_is_left_out() -> None:
 def test_a_file_that_is_no_tokenizer_is_refused() -> None:
     with pytest.raises(MetricError, match=r"tokenizer\.json cannot be read"):
         Tokens('{"model": 1}')
+
+
+@kinds
+@pytest.mark.parametrize("overlap", [0, 3])
+def test_windows_made_of_pieces_are_those_made_at_once(kind: str, overlap: int) -> None:
+    reader = READERS[kind]
+    for text in ("hello", "hello world, " * 20, "", "é\U0001f600 [SEP] </s> bomb"):
+        pieces = reader.pieces(text, 1_000)
+        ranges = pieces.ranges(16 - reader.special, overlap)
+        assert [reader.window(pieces, *place) for place in ranges] == reader.windows(text, 16, overlap)

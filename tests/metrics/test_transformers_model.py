@@ -7,13 +7,15 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace as Made
+from typing import Any
 
 import pytest
 
 from guard.errors import MetricError
 from guard.metrics import Score, Turn
 from guard.metrics.registry import make
-from guard.metrics.transformers_model import TransformersModel
+from guard.metrics.transformers_model import BATCH, TransformersModel, batch
 from tests.metrics import checkpoints
 
 pytestmark = pytest.mark.slow
@@ -38,7 +40,31 @@ def test_windows_read_in_batches_answer_as_one_by_one(kind: str, tmp_path: Path)
     model = TransformersModel.load(str(checkpoints.save(tmp_path, kind)))
     windows = [*model.tokens.windows("hello bomb " * 30, 32, 4), *model.tokens.windows("hello", 32, 4)]
     alone = model.logits(windows)
-    assert replace(model, batch=4).logits(windows) == pytest.approx(alone, abs=1e-4)
+    assert replace(model, batch=4 * 32).logits(windows) == pytest.approx(alone, abs=1e-4)
+
+
+@pytest.mark.parametrize(("device", "padding", "tokens"), [("cuda", 0, BATCH), ("cpu", 0, 0), ("cuda", None, 0)])
+def test_windows_are_batched_on_a_gpu_where_the_model_has_a_padding_token(
+    device: str, padding: int | None, tokens: int
+) -> None:
+    assert batch(Made(device=Made(type=device), config=Made(pad_token_id=padding))) == tokens
+
+
+def test_a_batch_holds_no_more_tokens_than_it_may(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = TransformersModel.load(str(bert))
+    windows = [*model.tokens.windows("hello bomb " * 60, 32, 4), *model.tokens.windows("hello", 32, 4)]
+    sizes: list[tuple[int, int]] = []
+    padded = TransformersModel._padded
+
+    def counted(self: TransformersModel, group: list[Any]) -> dict[str, Any]:
+        feed = padded(self, group)
+        sizes.append(tuple(feed["input_ids"].shape))
+        return feed
+
+    monkeypatch.setattr(TransformersModel, "_padded", counted)
+    replace(model, batch=3 * 32 + 31).logits(windows)
+    assert [rows for rows, _ in sizes[:-1]] == [3] * (len(sizes) - 1)
+    assert sum(rows for rows, _ in sizes) == len(windows)
 
 
 def test_many_labels_are_read_by_their_own_probabilities(tmp_path: Path) -> None:
@@ -54,7 +80,7 @@ def test_a_checkpoint_without_a_trained_head_is_refused(bert: Path, tmp_path: Pa
 
     BertForMaskedLM.from_pretrained(bert).save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(bert).save_pretrained(tmp_path)
-    with pytest.raises(MetricError, match="was not trained to classify"):
+    with pytest.raises(MetricError, match="was not trained for text-classification"):
         TransformersModel.load(str(tmp_path))
 
 
