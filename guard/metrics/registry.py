@@ -37,6 +37,7 @@ KINDS = {
     "pii": "guard.metrics.pii:Pii",
     "regex": "guard.metrics.regex:Regex",
     "secrets": "guard.metrics.secrets:Secrets",
+    "token_classifier": "guard.metrics.token_classifier:TokenClassifier",
     "token_count": "guard.metrics.counts:TokenCount",
     "urls": "guard.metrics.urls:Urls",
 }

@@ -1,8 +1,8 @@
 """Personal data: `pii`, and what a policy declares as `{kind: pii}`.
 
 What finds what: Presidio's recognisers (presidio.py, judged by entities.yaml), our patterns (patterns.yaml), telephone
-numbers (phones.yaml), the shipped model's token head (head.py), names through a spaCy model (names.py). Each is a
-`Recogniser`; others may stand beside them.
+numbers (phones.yaml), the shipped model's token head (head.py), names through a spaCy model (names.py), a token
+classifier of the user's choice (tagger.py). Each is a `Recogniser`; others may stand beside them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from guard.metrics.pii.patterns import Patterns
 from guard.metrics.pii.phones import Phones
 from guard.metrics.pii.presidio import Presidio
 from guard.metrics.pii.recogniser import Recogniser
+from guard.metrics.pii.tagger import Tagger
 from guard.metrics.score import Score, Span, found
+from guard.metrics.token_classifier import TokenClassifier
 
 
 class Pii(Maker):
@@ -34,7 +36,7 @@ class Pii(Maker):
 
     A finding under `min_score` does not count. `model` says whether the shipped model reads too: without it only
     patterns do, which is faster. `spacy_model`, a package or folder, finds names in its place; where the shipped
-    model is missing, an installed English one does.
+    model is missing, an installed English one does. `token_classifier` reads beside them, for what its `labels` name.
     """
 
     kind: ClassVar[str] = "pii"
@@ -43,6 +45,7 @@ class Pii(Maker):
     min_score: float = Field(default=0.5, ge=0, le=1)
     model: bool = True
     spacy_model: str | None = None
+    token_classifier: TokenClassifier | None = None
 
     @field_validator("labels", mode="after")
     @classmethod
@@ -60,6 +63,19 @@ class Pii(Maker):
                 raise ValueError(f"no identity numbers of a country '{name}'; {nearest(name, countries())}")
         return names
 
+    @field_validator("token_classifier", mode="after")
+    @classmethod
+    def _named_as_ours(cls, settings: TokenClassifier | None) -> TokenClassifier | None:
+        if settings is None:
+            return None
+        names = sorted(filter(None, settings.labels.values()))
+        if not names:
+            raise ValueError("say which of its entities are personal data: `labels: {PER: name}`")
+        for name in names:
+            if name not in labels():
+                raise ValueError(f"no label '{name}' of personal data; {nearest(name, labels())}")
+        return settings
+
     def make(self, name: str, folder: Path) -> Metric:
         """The metric of kind labels. Also raises MetricError where nothing finds what is wanted."""
         patterns = (Patterns(self.labels), Presidio(self.labels, self.countries), Phones())
@@ -73,9 +89,12 @@ class Pii(Maker):
         shipped = self.model and FOLDER.is_dir()
         if shipped:
             yield Head(self.labels - NAMES if self.spacy_model else self.labels, FOLDER)
-        spacy_model = self.spacy_model or (installed_model() if self.model and not shipped else None)
+        alone = self.model and not shipped and not self.token_classifier
+        spacy_model = self.spacy_model or (installed_model() if alone else None)
         if spacy_model:
             yield Names(spacy_model, folder)
+        if self.token_classifier:
+            yield Tagger(self.token_classifier, folder)
 
 
 def pii() -> Metric:

@@ -50,7 +50,7 @@ class Head:
         thresholds = self._facts.heads[HEAD].thresholds
         for found in entities(encoder(self._folder).read(text), self._facts, HEAD):
             if label := self._labels.get(found.label):
-                score = _score(found.score, thresholds.get(found.label, EVEN))
+                score = even(found.score, thresholds.get(found.label, EVEN))
                 yield Span(found.start, found.end, label, score)
 
 
@@ -60,6 +60,6 @@ def head_labels() -> dict[str, str]:
     return YAML(typ="safe").load(Path(__file__).with_name("head.yaml").read_text("utf-8"))
 
 
-def _score(probability: float, threshold: float) -> float:
-    """The probability so that the threshold is even odds, as patterns' scores are meant, and certainty is SUREST."""
+def even(probability: float, threshold: float) -> float:
+    """A probability so that the threshold is even odds, as patterns' scores are meant, and certainty is SUREST."""
     return EVEN + (SUREST - EVEN) * (probability - threshold) / (1 - threshold)
