@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from guard.cli import check, events, metrics, policy, serve
+from guard.cli import check, events, metrics, policy, serve, train
 from guard.errors import GuardError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("serve")(serve.serve)
 app.command("demo")(serve.demo)
 app.command("key")(serve.key)
 app.command("check")(check.check)
+app.command("train")(train.train)
 app.add_typer(policy.app, name="policy")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(events.app, name="events")

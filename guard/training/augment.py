@@ -6,7 +6,7 @@ import random
 import string
 from collections.abc import Callable
 
-from guard.training.spec import Augment
+from guard.training.spec import Augment, Disturbance
 
 _LEET = str.maketrans("aeiost", "431057")
 _NEAR = {
@@ -71,7 +71,7 @@ def typos(text: str, chance: random.Random) -> str:
 
 
 def leet(text: str, chance: random.Random) -> str:
-    """Some or all vowels as figures."""
+    """Some or all of a, e, i, o, s and t as figures."""
     share = chance.choice([0.3, 0.6, 1.0])
     return "".join(letter.translate(_LEET) if chance.random() < share else letter for letter in text)
 
@@ -108,6 +108,16 @@ def ending(text: str, chance: random.Random) -> str:
     return text.rstrip(".!? ") + chance.choice(["", "", ".", "!!!", " ...", " thx", "?", " :)", " pls", "\n\n"])
 
 
-KINDS: dict[str, Callable[[str, random.Random], str]] = {
-    each.__name__: each for each in (upper, lower, mixed, title, typos, leet, spaced, joined, stripped, lines, ending)
+KINDS: dict[Disturbance, Callable[[str, random.Random], str]] = {
+    "upper": upper,
+    "lower": lower,
+    "mixed": mixed,
+    "title": title,
+    "typos": typos,
+    "leet": leet,
+    "spaced": spaced,
+    "joined": joined,
+    "stripped": stripped,
+    "lines": lines,
+    "ending": ending,
 }

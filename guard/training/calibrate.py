@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 Floats = NDArray[np.float64]
 
@@ -28,8 +29,6 @@ def fitted(logits: Floats, truth: Floats, weights: Floats) -> Scale:
 
     Where there are too few of either, logits are taken as they are.
     """
-    from sklearn.linear_model import LogisticRegression
-
     if min((truth == 1).sum(), (truth == 0).sum()) < 10:
         return Scale(1.0, 0.0)
     for value in (0, 1):
@@ -39,10 +38,12 @@ def fitted(logits: Floats, truth: Floats, weights: Floats) -> Scale:
 
 
 def threshold(probabilities: Floats, rate: float, groups: Sequence[str]) -> float:
-    """What a `rate` of harmless texts reaches, each group (source) of them counting the same."""
+    """What no more than a `rate` of harmless texts reaches, each group (source) of them counting the same."""
     order = np.argsort(-probabilities)
     names, place, count = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     share = 1 / (len(names) * count[place])
     flagged = np.cumsum(share[order])
-    at = int(np.searchsorted(flagged, rate, side="right"))
-    return float(probabilities[order][min(at, len(order) - 1)])
+    at = int(np.searchsorted(flagged, rate + 1e-9, side="right"))  # sums of shares are off by less
+    one_too_many = probabilities[order][min(at, len(order) - 1)]
+    above = probabilities[probabilities > one_too_many]
+    return float((one_too_many + above.min(initial=1.0)) / 2)

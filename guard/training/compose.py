@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from guard.errors import SettingsError
+from guard.metrics.normalise import normalise
 from guard.training.rows import Mark, Row, Unit
 from guard.training.spec import Composed
 
@@ -37,54 +39,73 @@ class Composer:
 
     def __init__(self, spec: Composed, by_source: Mapping[str, Sequence[Row]]) -> None:
         self._spec = spec
-        self._hosts = [_texts(by_source[name], 0.0, spec.shortest_host) for name in spec.hosts]
-        self._attacks = [_texts(by_source[name], 1.0, 8, spec.longest_payload) for name in spec.attacks]
-        self._harmless = [_texts(by_source[name], 0.0, 8, spec.longest_payload) for name in spec.harmless]
-        self._tasks = [_texts(by_source[name], 0.0, 12, spec.longest_payload) for name in spec.tasks]
+        self._hosts = _texts("hosts", spec.hosts, by_source, 0.0, (spec.shortest_host, None))
+        self._attacks = _texts("attacks", spec.attacks, by_source, 1.0, (8, spec.longest_payload))
+        self._harmless = _texts("harmless", spec.harmless, by_source, 0.0, (8, spec.longest_payload))
+        self._tasks = _texts("tasks", spec.tasks, by_source, 0.0, (12, spec.longest_payload))
 
-    def draw(self, chance: random.Random) -> Unit:
+    def draw(self, number: int, chance: random.Random) -> Unit:
         """One unit: two rows with one host."""
         spec = self._spec
-        before, after = self._host(chance)
+        before, seam, after = self._host(chance)
         opening, closing = chance.choices(
             [wrapper[:2] for wrapper in _WRAPPERS], [wrapper[2] for wrapper in _WRAPPERS]
         )[0]
         pool = self._tasks if chance.random() < spec.tasks_share else self._attacks
         attack = chance.choice(chance.choice(pool))
-        place = (before, opening, closing, after)
-        unit = chance.getrandbits(64)
-        clean = Row(f"{before} {after}".strip(), _CLEAN, "composed", "clean", "train", f"composed {unit}", marks=())
+        unit = f"composed {chance.getrandbits(64)}"
+        attacked = _placed((before, opening, closing, after), attack, unit, attacked=True)
         if chance.random() < 0.5:
             harmless = chance.choice(chance.choice(self._harmless))
-            clean = _placed(*place, harmless, unit, attacked=False)
-        return (_placed(*place, attack, unit, attacked=True), clean)
+            return attacked, _placed((before, opening, closing, after), harmless, unit, attacked=False)
+        text = f"{before}{seam}{after}"
+        return attacked, Row(text, _CLEAN, "composed", "clean", "train", unit, marks=(), focus=len(before))
 
-    def _host(self, chance: random.Random) -> tuple[str, str]:
+    def _host(self, chance: random.Random) -> tuple[str, str, str]:
+        """A host in two parts, and the white space that stood between them."""
         host = chance.choice(chance.choice(self._hosts))
         ends = [0, *(match.end() for match in _SENTENCE_END.finditer(host)), len(host)]
         start = chance.choice(ends[: max(1, len(ends) // 2)])
         longest = int(chance.triangular(self._spec.shortest_host, self._spec.longest_host))
-        host = host[start : start + longest]
-        inner = [end - start for end in ends if 0 < end - start < len(host)]
+        host = normalise(host[start : start + longest].strip())
+        inner = [match.end() for match in _SENTENCE_END.finditer(host)]
         at = chance.choices([0, len(host), chance.choice(inner) if inner else len(host)], [2, 3, 5])[0]
-        return host[:at].rstrip(), host[at:].lstrip()
+        before, after = host[:at].rstrip(), host[at:].lstrip()
+        return before, host[len(before) : len(host) - len(after)], after
 
 
 _CLEAN = {"prompt_injection": 0.0}
 
 
-def _placed(before: str, opening: str, closing: str, after: str, payload: str, unit: int, *, attacked: bool) -> Row:
+def _placed(place: tuple[str, str, str, str], passage: str, unit: str, *, attacked: bool) -> Row:
+    before, opening, closing, after = place
     head = f"{before}{opening}" if before else opening.lstrip()
-    text = f"{head}{payload}{closing}{after}".rstrip()
-    marks = (Mark(len(head), len(head) + len(payload), "prompt_injection"),) if attacked else ()
-    truth = {"prompt_injection": float(attacked)}
-    return Row(text, truth, "composed", "attacked" if attacked else "clean", "train", f"composed {unit}", marks=marks)
+    passage = normalise(passage)
+    text = f"{head}{passage}{closing}{after}".rstrip()
+    marks = (Mark(len(head), len(head) + len(passage), "prompt_injection"),) if attacked else ()
+    truth, kind = {"prompt_injection": float(attacked)}, "attacked" if attacked else "clean"
+    return Row(text, truth, "composed", kind, "train", unit, marks=marks, focus=len(head))
 
 
-def _texts(found: Sequence[Row], label: float, shortest: int, longest: int | None = None) -> list[str]:
-    wanted: Callable[[str], bool] = lambda text: shortest <= len(text) <= (longest or len(text))  # noqa: E731
-    return [
-        row.text
-        for row in found
-        if row.fold == "train" and row.truth.get("prompt_injection", label) == label and wanted(row.text)
+def _texts(
+    role: str,
+    sources: Sequence[str],
+    by_source: Mapping[str, Sequence[Row]],
+    label: float,
+    lengths: tuple[int, int | None],
+) -> list[list[str]]:
+    """The training texts with a label of each source that has some: one that is left out has none."""
+    shortest, longest = lengths
+    pools = [
+        [
+            row.text
+            for row in by_source[name]
+            if row.fold == "train"
+            and row.truth.get("prompt_injection", label) == label
+            and shortest <= len(row.text) <= (longest or len(row.text))
+        ]
+        for name in sources
     ]
+    if not any(pools):
+        raise SettingsError(f"no source of composed.{role} has texts to train on; name another in the spec")
+    return [pool for pool in pools if pool]

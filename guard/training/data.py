@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from guard.errors import SettingsError
 from guard.training import pii
 from guard.training.compose import Composer
 from guard.training.rows import Mark, Row, rows, units
@@ -49,28 +50,34 @@ def read(spec: Spec, folder: Path, without: frozenset[str], step: Callable[[], N
         share = spec.sources[name].share if name in spec.sources else spec.personal[name]
         if deck and share:
             # A share is of rows; units may hold several.
-            drawers[name] = (Deck(deck), share * len(deck) / sum(map(len, deck)))
-    drawers["composed"] = (Composer(spec.composed, by_source), spec.composed.share / 2)
-    drawers["swapped"] = (Swapper(spec.swapped, by_source), spec.swapped.share / 2)
+            drawers[name] = (Deck(deck, spec.seed), share * len(deck) / sum(map(len, deck)))
+    if spec.composed.share:
+        drawers["composed"] = (Composer(spec.composed, by_source), spec.composed.share / 2)
+    if spec.swapped.share:
+        drawers["swapped"] = (Swapper(spec.swapped, by_source), spec.swapped.share / 2)
     return Data(by_source, drawers)
 
 
 def _personal(spec: Spec, folder: Path) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {name: [] for name in spec.personal}
     for row in (*pii.filled(spec.filled_rows, spec.seed), *pii.public(folder), *pii.names()):
+        if row.source not in found:
+            continue
         marks = tuple(Mark(span.start, span.end, span.label) for span in row.spans)
         fold = "valid" if row.split == "valid" else "train"
         unit = f"{row.source} {row.group or len(found[row.source])}"
-        found[row.source].append(
-            Row(row.text, {}, row.source, "", fold, unit, marks=marks, entities=row.known)
-        )  # fmt: skip
+        found[row.source].append(Row(row.text, {}, row.source, "", fold, unit, marks=marks, entities=row.known))
+    missing = [name for name, rows_of in found.items() if not rows_of]
+    if missing:
+        raise SettingsError(f"there is no personal data of the name '{missing[0]}'; take it out of the spec's personal")
     return found
 
 
 def _keep_apart(by_source: dict[str, list[Row]]) -> None:
-    """What stands in a later fold is not trained on, whichever source has it too."""
+    """What stands in a later fold (a text, a context) is in no earlier one, nor is what belongs together with it."""
     later: set[str] = set()
-    for fold in ("valid", "held"):
-        later |= {row.text for found in by_source.values() for row in found if row.fold == fold and not row.response}
-    for name, found in by_source.items():
-        by_source[name] = [row for row in found if row.fold != "train" or row.response or row.text not in later]
+    for fold in ("valid", "held", "train"):
+        for name, found in by_source.items():
+            gone = {row.unit for row in found if row.fold == fold and row.text in later}
+            by_source[name] = [row for row in found if row.fold != fold or row.unit not in gone]
+        later |= {row.text for found in by_source.values() for row in found if row.fold == fold}

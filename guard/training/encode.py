@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from guard.metrics.encoder.case import CASES
+from guard.metrics.encoder.evidence import Evidence, claims
+from guard.metrics.encoder.sentences import sentences
 from guard.metrics.encoder.tokenised import Tokenised
 from guard.metrics.normalise import normalise
 from guard.metrics.tokens import Tokens
@@ -22,8 +23,10 @@ from guard.training.spec import Spec
 UNKNOWN = -1
 #: The token heads that mark words, in the order of the graph's last token columns.
 WORD_HEADS = ("prompt_injection", "context_adherence")
-#: Of so many tokens one is tried as the start of the part of a context that a response is compared with.
-_STEP = 32
+#: Tokens of a text that is cut short.
+SHORT = 64
+#: So many tokens of an attack, or half of a shorter one, tell that it is one.
+ENOUGH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,10 @@ class Encoder:
     def example(self, row: Row, chance: random.Random) -> Example:
         """One window of a row to learn from: disturbed where it has no marks, cut at random where it is long."""
         if row.response is not None:
-            context, response = self._parts(row, row.response)
-            return Example(
-                self._pair(context, response), self._truth(row), row.weight, words=_answer(row, context, response)
-            )
+            row = _one_sentence(row, chance)
+            context, response = self._parts(row.text, row.response or "")
+            words = _answer(row, context, response)
+            return Example(self._pair(context, response), self._truth(row), row.weight, words=words)
         augment = self._spec.augment
         if row.marks is None:
             text = normalise(augmented(row.text, augment, chance))
@@ -85,19 +88,26 @@ class Encoder:
         words = None
         if row.marks is not None or row.truth.get("prompt_injection") == 0:
             words = np.full((len(part) + 2, 2), UNKNOWN, np.float32)
-            words[1:-1, 0] = _inside(part, row.marks or ())
-            if row.marks and not words[1:-1, 0].any():
-                columns[self._columns["prompt_injection"]] = 0.0  # the cut left the attack out
+            inside = _inside(part, row.marks or ())
+            words[1:-1, 0] = inside
+            if row.marks:
+                columns[self._columns["prompt_injection"]] = self._seen(inside, row, whole)
         return Example(self._window(part), columns, row.weight, words=words)
 
-    def windows(self, row: Row) -> list[Window]:
-        """All windows of a row as the run time cuts them; a pair has one, the best for its response."""
+    def readings(self, row: Row) -> list[list[Window]]:
+        """All windows of a row as the run time cuts them: the row's number is the highest of the lists', a list's the
+        lowest of its windows', for a sentence is supported where any part of the context supports it.
+        """
         if row.response is not None:
-            return [self._pair(*self._parts(row, row.response))]
+            output = Tokenised.of(row.response, self._tokens)
+            pair = self._spec.pair
+            evidence = self._evidence(row.text)
+            said = claims(output, row.response, pair.response, pair.overlap) or [output]
+            return [[self._pair(part, claim) for part in evidence.nearest(claim)] for claim in said]
         text = normalise(row.text)
         whole = Tokenised.of(text, self._tokens)
         places = whole.windows(text, self._spec.window.tokens - 2, self._spec.window.overlap)
-        return [self._window(whole.part(*place)) for place in places or [(0, 0)]]
+        return [[self._window(whole.part(*place))] for place in places or [(0, 0)]]
 
     def _window(self, part: Tokenised) -> Window:
         ids = np.concatenate([[self._cls], part.ids, [self._sep]])
@@ -107,24 +117,37 @@ class Encoder:
         ids = np.concatenate([[self._cls], context.ids, [self._sep], response.ids, [self._sep]])
         return Window(ids, np.concatenate([[0], context.cases, [0], response.cases + CASES, [CASES]]))
 
-    def _parts(self, row: Row, answer: str) -> tuple[Tokenised, Tokenised]:
-        context, response = Tokenised.of(row.text, self._tokens), Tokenised.of(answer, self._tokens)
-        response = response.part(0, self._spec.pair.response)
-        room = self._spec.pair.tokens - 3 - len(response)
-        start = _best(context.ids.tolist(), response.ids.tolist(), room)
-        return context.part(start, start + room), response
+    def _parts(self, text: str, answer: str) -> tuple[Tokenised, Tokenised]:
+        """The part of a context that has most of a response's words, and the response."""
+        response = Tokenised.of(answer, self._tokens).part(0, self._spec.pair.response)
+        return self._evidence(text).nearest(response)[0], response
+
+    def _evidence(self, text: str) -> Evidence:
+        pair = self._spec.pair
+        return Evidence.of(Tokenised.of(text, self._tokens), text, pair.tokens - 3 - pair.response, pair.overlap)
 
     def _cut(self, whole: Tokenised, row: Row, chance: random.Random) -> Tokenised:
-        """A long text's beginning, or any part of it; of a marked one mostly a part with the mark."""
+        """A long text's beginning, or any part of it; mostly a part with its focus, where it has one.
+
+        Half of the texts that nobody marked are cut shorter still, so that length says less, and less is read.
+        """
         room = self._spec.window.tokens - 2
+        if row.marks is None and chance.random() < 0.5:
+            room = SHORT
         spare = len(whole) - room
         if spare <= 0:
             return whole
         start = 0 if chance.random() < 0.4 else chance.randrange(spare + 1)
-        if row.marks and not row.entities and chance.random() < 0.9:
-            at, _ = whole.within(row.marks[0].start, row.marks[0].end)
+        if row.focus is not None and chance.random() < 0.9:
+            at, _ = whole.within(row.focus, row.focus)
             start = min(max(0, at - chance.randrange(room * 3 // 4)), spare)
         return whole.part(start, start + room)
+
+    def _seen(self, inside: NDArray[np.bool_], row: Row, whole: Tokenised) -> float:
+        """What a part of an attacked text is: harmless without any of the attack, and nobody knows with too little."""
+        marked = int(_inside(whole, row.marks or ()).sum())
+        seen = int(inside.sum())
+        return 0.0 if not seen else row.truth["prompt_injection"] if seen >= min(ENOUGH, marked / 2) else UNKNOWN
 
     def _truth(self, row: Row) -> NDArray[np.float32]:
         columns = np.full(len(self._columns), UNKNOWN, np.float32)
@@ -149,6 +172,23 @@ class Encoder:
         return known
 
 
+def _one_sentence(row: Row, chance: random.Random) -> Row:
+    """Mostly one sentence of a response, since the run time reads them one by one, where it is known to be supported or
+    not: of a supported response each is, of another those that marks stand in are not.
+    """
+    response = row.response or ""
+    places = sentences(response)
+    if len(places) < 2 or row.marks is None or chance.random() < 0.2:
+        return row
+    start, end = chance.choice(places)
+    marks = tuple(
+        Mark(max(mark.start, start) - start, min(mark.end, end) - start, mark.label)
+        for mark in row.marks
+        if mark.start < end and mark.end > start
+    )
+    return replace(row, response=response[start:end], marks=marks, truth={"context_adherence": float(bool(marks))})
+
+
 def _answer(row: Row, context: Tokenised, response: Tokenised) -> NDArray[np.float32] | None:
     """The marks of a pair: only its response has some."""
     if row.marks is None:
@@ -156,16 +196,6 @@ def _answer(row: Row, context: Tokenised, response: Tokenised) -> NDArray[np.flo
     words = np.full((len(context) + len(response) + 3, 2), UNKNOWN, np.float32)
     words[len(context) + 2 : -1, 1] = _inside(response, row.marks)
     return words
-
-
-def _best(context: Sequence[int], response: Sequence[int], room: int) -> int:
-    """The start of the part of a context that has most of the response's tokens, the rare ones counting more."""
-    if len(context) <= room:
-        return 0
-    wanted = {token: 1 / math.log(2 + context.count(token)) for token in set(response)}
-    gains = np.array([wanted.get(token, 0.0) for token in context])
-    starts = [*range(0, len(context) - room, _STEP), len(context) - room]
-    return max(starts, key=lambda start: float(gains[start : start + room].sum()))
 
 
 def _inside(part: Tokenised, marks: Sequence[Mark]) -> NDArray[np.bool_]:

@@ -30,7 +30,7 @@ class Trainer:
         self.pool = 0
         self._spec = spec
         self._device = device
-        self._loss = Loss(spec, device)
+        self._loss = Loss(spec)
         self._steps = 0
         self._seen = 0
         self._optimiser = torch.optim.AdamW(_groups(self.network, spec), lr=1.0, fused=True)
@@ -56,6 +56,8 @@ class Trainer:
         self.network.train()
         totals: dict[str, float] = {}
         while self._seen < told.tokens:
+            # Dropout follows from the pool's number too: a run that goes on from here comes to the same weights.
+            torch.manual_seed(self._spec.seed + self.pool)
             for batch in stream.pool(self.pool):
                 rate = _rate(told, self._seen / told.tokens, self._spec.optimiser.warm_up)
                 parts = self._step(batch, rate)

@@ -25,7 +25,7 @@ class Targets:
 class Loss:
     """The loss of a spec's heads, as one number and by head."""
 
-    def __init__(self, spec: Spec, device: str) -> None:
+    def __init__(self, spec: Spec) -> None:
         self._smoothing = spec.optimiser.smoothing
         self._groups: list[tuple[str, list[int], float, bool]] = []
         columns = {name: at for at, name in enumerate(spec.columns)}

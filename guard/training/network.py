@@ -17,8 +17,9 @@ _MIDDLE = 3
 class Network(nn.Module):
     """`heads` says to which head each column belongs; `token_columns` how many numbers each token gets.
 
-    The embedding, for heads of users' own, is the mean of the middle layer beside the mean of the last: the last one
-    has specialised in the heads at hand, the middle one still knows what texts are about.
+    The embedding, for heads of users' own and for ours beside what their attention picks, is the mean of the middle
+    layer beside the mean of the last: the last one has specialised in the heads at hand, the middle one still knows
+    what texts are about.
     """
 
     heads: Tensor
@@ -28,7 +29,7 @@ class Network(nn.Module):
         size, number = encoder.config.hidden_size, max(heads) + 1
         self.encoder = encoder
         self.queries = nn.Parameter(torch.randn(number, size) * 0.02)
-        self.first = nn.Parameter(torch.randn(number, 2 * size, _WIDTH) * 0.03)
+        self.first = nn.Parameter(torch.randn(number, 3 * size, _WIDTH) * 0.03)
         self.first_bias = nn.Parameter(torch.zeros(number, 1, _WIDTH))
         self.second = nn.Parameter(torch.randn(len(heads), _WIDTH) * 0.05)
         self.second_bias = nn.Parameter(torch.zeros(len(heads)))
@@ -38,9 +39,7 @@ class Network(nn.Module):
     def forward(
         self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-    def forward(
-        self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Columns (batch by columns), tokens (batch by length by token columns), embedding (batch by twice the size)."""
         layers = self.encoder(
             input_ids=input_ids,
             token_type_ids=token_type_ids,
@@ -53,10 +52,10 @@ class Network(nn.Module):
         mean = (last * seen).sum(1) / count
         attention = (last @ self.queries.T).masked_fill(seen == 0, -1e9).softmax(1)
         pooled = attention.transpose(1, 2) @ last
-        both = torch.cat([pooled, mean.unsqueeze(1).expand_as(pooled)], -1)
-        features = nn.functional.gelu(both.transpose(0, 1) @ self.first + self.first_bias).transpose(0, 1)
-        columns = (features[:, self.heads] * self.second).sum(-1) + self.second_bias
         embedding = torch.cat([(middle * seen).sum(1) / count, mean], -1)
+        read = torch.cat([pooled, embedding.unsqueeze(1).expand(-1, pooled.shape[1], -1)], -1)
+        features = nn.functional.gelu(read.transpose(0, 1) @ self.first + self.first_bias).transpose(0, 1)
+        columns = (features[:, self.heads] * self.second).sum(-1) + self.second_bias
         return columns, self.tokens(last), embedding
 
 

@@ -33,6 +33,7 @@ class Mark:
 class Row:
     """One text, or a context (`text`) with a `response`.
 
+    `focus` is the character that a part of a long text is cut around.
     `truth` holds 0 or 1 for each column that is known of it. `marks` are what its token head should find, None where
     nobody marked them; `entities` are the labels of personal data that its annotators looked for.
     """
@@ -48,6 +49,7 @@ class Row:
     entities: frozenset[str] = frozenset()
     weight: float = 1.0
     ordinary: bool = False
+    focus: int | None = None
 
 
 Unit = tuple[Row, ...]
@@ -102,8 +104,8 @@ def _row(name: str, source: SourceSpec, spec: Spec, line: Mapping[str, Any], num
         weight *= source.unlabelled
     response, marks = None, None
     if source.task == "grounded":
-        question = line.get("question") or ""
-        text, response = f"{line['context']}\n{question}".strip(), line["response"]
+        # Without the question, as at run time: one that claims something would support the claim.
+        text, response = line["context"], line["response"]
         said = line.get("spans") or ()
         if said or not line["label"]:
             marks = tuple(Mark(span["start"], span["end"], "context_adherence") for span in said)
@@ -172,18 +174,22 @@ _TRUTHS = {"injection": _injection, "toxicity": _toxicity, "tone": _tone, "groun
 
 
 def _unit(name: str, line: Mapping[str, Any], number: int) -> str:
+    return f"{name} {_together(line) or number}"
+
+
+def _together(line: Mapping[str, Any]) -> str | None:
+    """What a row shares with those that it must stay together with."""
     group = str(line.get("group") or "")
-    return f"{name} {line.get('pair') or (group if group[-1:].isdigit() else number)}"
+    return line.get("pair") or (group if group[-1:].isdigit() else None)
 
 
 def _fold(line: Mapping[str, Any]) -> Fold:
     if "split" in line:
         if line["split"] == "valid":
             return "valid"
-        said = json.dumps(line.get("context") or line.get("text"))
+        said = json.dumps(_together(line) or line.get("context") or line.get("text"))
         return "held" if int(hashlib.sha256(said.encode()).hexdigest(), 16) % HELD == 5 else "train"
-    group = str(line.get("group") or "")
-    if group.startswith("identity_x"):
+    if str(line.get("group") or "").startswith("identity_x"):
         return "train"  # the same few sentences for many identities: in another fold they would be known already
-    number = line.get("pair") or (group if group[-1:].isdigit() else line["id"])
+    number = _together(line) or line["id"]
     return "valid" if number[-1] == "0" else "held" if number[-2:] == "55" else "train"

@@ -6,11 +6,9 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -19,38 +17,29 @@ from guard.metrics.pii.head import head_labels
 from guard.training import mine, scale, validate
 from guard.training.data import Data, read
 from guard.training.encode import Encoder
+from guard.training.judge import Reader, network_reader
 from guard.training.loop import Trainer, save
 from guard.training.network import Network
-from guard.training.rows import Fold
-from guard.training.spec import Round, Spec, read_spec
+from guard.training.rows import Fold, Row
+from guard.training.spec import Mining, Round, Spec, read_spec
 from guard.training.start import folder_of, starting, tokens_of
 from guard.training.stream import Deck, Stream
+from guard.training.watch import Watch
 
 #: Seconds between two checkpoints.
 CHECKPOINT = 300.0
 
 
-class Watch(Protocol):
-    """Somebody who is told how a run goes."""
-
-    def task(self, what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """A piece of work of `total` steps; gives what is told how many steps were done."""
-        ...
-
-    def say(self, line: str) -> None:
-        """One line about something done."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run came to: the network, what its columns mean, and the areas under the curve by column and source."""
+    """What a run came to: the network, what it was made with, and its areas under the curve by column and source."""
 
+    spec: Spec
     network: Network
-    facts: dict[str, Any]
-    areas: dict[str, dict[str, float]]
     data: Data
+    encoder: Encoder
     tokenizer: Path
+    areas: dict[str, dict[str, float]]
 
 
 class Run:
@@ -65,9 +54,10 @@ class Run:
         if unknown:
             raise SettingsError(f"the spec has no source '{min(unknown)}' to leave out")
         self._work, self._device, self._watch = work, device, watch
-        work.mkdir(parents=True, exist_ok=True)
-        said = [spec_file.read_text(encoding="utf-8"), *sorted(without)]
-        self._is_same(hashlib.sha256("\n".join(said).encode()).hexdigest())
+        said = "\n".join([spec_file.read_text(encoding="utf-8"), *sorted(without)])
+        sha256, marker = hashlib.sha256(said.encode()).hexdigest(), work / "spec.sha256"
+        if marker.exists() and marker.read_text(encoding="utf-8") != sha256:
+            raise SettingsError(f"{work} holds a run of another spec; give this one another folder with --work")
         self._folder = folder_of(self.spec.encoder)
         labels = head_labels()
         self._encoder = Encoder(self.spec, tokens_of(self._folder), list(labels))
@@ -75,6 +65,9 @@ class Run:
             self._data = read(self.spec, data, without, lambda: step(1))
         network = starting(self.spec, self._folder, len(scale.token_columns()))
         self._trainer = Trainer(network, self.spec, device)
+        # Last, so that a spec that was refused can be put right.
+        work.mkdir(parents=True, exist_ok=True)
+        marker.write_text(sha256, encoding="utf-8")
 
     def __call__(self) -> Trained:
         """Train what is left, and give the best round's network, calibrated."""
@@ -88,28 +81,23 @@ class Run:
                 self._watch.say("no gain any more: stopped early")
                 break
             self._round(self.spec.rounds[self._trainer.round], state)
-            table = validate.areas(self._judged("valid", self._trainer.mean), self.spec)
-            gains.append(validate.overall(table, self.spec))
+            table = validate.areas(self._judged("valid"), self.spec)
+            gains.append(validate.overall(table))
             self._told({"round": self._trainer.round, "overall": gains[-1], "areas": table})
             if gains[-1] == max(gains):
                 save(self._trainer.mean.state_dict(), best)
             save(self._trainer.state(), state)
         network = self._trainer.mean
         network.load_state_dict(torch.load(best, map_location=self._device))
-        held, valid = self._judged("held", network), self._judged("valid", network)
-        facts = scale.facts(self.spec, held, valid)
-        table = validate.areas(valid, self.spec)
-        return Trained(network.cpu(), facts, table, self._data, self._folder / "tokenizer.json")
+        table = validate.areas(self._judged("valid"), self.spec)
+        return Trained(self.spec, network.cpu(), self._data, self._encoder, self._folder / "tokenizer.json", table)
 
     def _round(self, told: Round, state: Path) -> None:
         drawers = dict(self._data.drawers)
         for mining in told.mining:
-            with self._watch.task(f"mining for {mining.head}", mining.pool) as step:
-                chance = random.Random(f"{self.spec.seed} {self._trainer.round}")
-                found = mine.mined(
-                    mining, self._trainer.mean, self._data, self._encoder, self.spec, self._device, chance, step
-                )
-            drawers[f"mined for {mining.head}"] = (Deck([(row,) for row in found]), mining.share)
+            if found := self._mined(mining):
+                deck = Deck([(row,) for row in found], self.spec.seed)
+                drawers[f"mined for {mining.head}"] = (deck, mining.share)
         stream = Stream(drawers, self._encoder, self.spec.optimiser.batch_tokens, self.spec.seed)
         saved, before = time.monotonic(), 0
         with self._watch.task(f"round {self._trainer.round + 1} of {len(self.spec.rounds)}", told.tokens) as step:
@@ -120,20 +108,29 @@ class Run:
                     save(self._trainer.state(), state)
                     saved = time.monotonic()
 
-    def _judged(self, fold: Fold, network: Network) -> dict[str, validate.Judged]:
-        with self._watch.task(f"reading the {fold} rows", len(self._data.by_source)) as step:
-            return validate.judged(fold, network, self._data, self._encoder, self.spec, self._device, lambda: step(1))
+    def _mined(self, told: Mining) -> list[Row]:
+        # By way of a file, since a run that goes on within a round has another network, which would find others.
+        file = self._work / f"mined-{self._trainer.round + 1}-{told.head}.jsonl"
+        if not file.exists():
+            chance = random.Random(f"{self.spec.seed} {self._trainer.round}")
+            with self._watch.task(f"mining for {told.head}", told.pool) as step:
+                found = mine.mined(told, self._reader(), self._data, self._encoder, self.spec, chance, step)
+            mine.keep(found, file)
+        return mine.kept(file, told, self._data)
 
-    def _is_same(self, said: str) -> None:
-        file = self._work / "spec.sha256"
-        if file.exists() and file.read_text(encoding="utf-8") != said:
-            raise SettingsError(f"{self._work} holds a run of another spec; give this one another folder with --work")
-        file.write_text(said, encoding="utf-8")
+    def _judged(self, fold: Fold) -> dict[str, validate.Judged]:
+        with self._watch.task(f"reading the {fold} rows", len(self._data.by_source)) as step:
+            return validate.judged(fold, self._reader(), self._data, self._encoder, self.spec, step)
+
+    def _reader(self) -> Reader:
+        return network_reader(self._trainer.mean, self._device, self.spec.optimiser.precision)
 
     def _gains(self) -> list[float]:
         log = self._work / "log.jsonl"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        return [told["overall"] for told in map(json.loads, lines) if "overall" in told][: self._trainer.round]
+        # A run that was stopped between its log and its checkpoint tells a round twice.
+        gains = {told["round"]: told["overall"] for told in map(json.loads, lines) if "overall" in told}
+        return [gains[number + 1] for number in range(self._trainer.round)]
 
     def _told(self, said: dict[str, Any]) -> None:
         with (self._work / "log.jsonl").open("a", encoding="utf-8") as log:

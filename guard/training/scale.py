@@ -33,6 +33,11 @@ def facts(spec: Spec, held: Mapping[str, Judged], ordinary: Mapping[str, Judged]
     }
 
 
+def uncalibrated(spec: Spec) -> dict[str, Any]:
+    """The same before anything is known of its numbers."""
+    return facts(spec, {}, {})
+
+
 def token_columns() -> list[str]:
     """The names of a token's numbers: personal data by tag, then the heads that mark words."""
     tags = ["pii/O", *(f"pii/{tag}-{label}" for label in head_labels() for tag in "BI")]
@@ -47,8 +52,8 @@ def _head(
     scale = _fitted(name, spec, held)
     told: dict[str, Any] = {"kind": head.kind, "scale": scale.scale, "bias": scale.bias}
     told["names_one"] = head.names_one
-    numbers, sources = _numbers(name, spec, ordinary)
-    if head.kind == "number":
+    numbers, sources = _harmless(name, spec, ordinary)
+    if head.kind == "number" and sources:
         told["thresholds"] = {f"{rate:g}": threshold(scale(numbers), rate, sources) for rate in RATES}
     told["labels"] = {label: _label(name, label, head, spec, held) for label in head.labels}
     return told
@@ -77,11 +82,15 @@ def _fitted(column: str, spec: Spec, held: Mapping[str, Judged]) -> Scale:
 def _known(column: str, spec: Spec, held: Mapping[str, Judged]) -> tuple[Floats, Floats]:
     at = spec.columns.index(column)
     parts = [each.known(column, at) for each in held.values()]
-    return np.concatenate([truth for truth, _ in parts]), np.concatenate([numbers for _, numbers in parts])
+    truths, numbers = ([each[side] for each in parts] for side in (0, 1))
+    return np.concatenate([*truths, np.empty(0)]), np.concatenate([*numbers, np.empty(0)])
 
 
-def _numbers(column: str, spec: Spec, ordinary: Mapping[str, Judged]) -> tuple[Floats, list[str]]:
-    at = spec.columns.index(column)
-    chosen = {name: each for name, each in ordinary.items() if name in spec.sources and spec.sources[name].ordinary}
-    sources = [name for name, each in chosen.items() for _ in each.rows]
-    return np.concatenate([each.logits[:, at] for each in chosen.values()]).astype(np.float64), sources
+def _harmless(column: str, spec: Spec, ordinary: Mapping[str, Judged]) -> tuple[Floats, list[str]]:
+    """The logits of the ordinary rows that are known to be harmless, and their sources."""
+    found: dict[str, Floats] = {}
+    for name, each in ordinary.items():
+        if name in spec.sources and spec.sources[name].ordinary:
+            truths, numbers = each.known(column, spec.columns.index(column))
+            found[name] = numbers[truths == 0]
+    return np.concatenate([*found.values(), np.empty(0)]), [name for name, each in found.items() for _ in each]

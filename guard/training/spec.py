@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
-from ruamel.yaml import YAML
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from guard.errors import SettingsError
 
 Share = Annotated[float, Field(ge=0)]
 Chance = Annotated[float, Field(ge=0, le=1)]
 Task = Literal["injection", "toxicity", "tone", "grounded", "none"]
+#: The functions of guard.training.augment.
+Disturbance = Literal[
+    "upper", "lower", "mixed", "title", "typos", "leet", "spaced", "joined", "stripped", "lines", "ending"
+]
+#: The heads whose truth is made by guard.training itself: marks of words and of personal data.
+MARKING = ("prompt_injection", "context_adherence", "pii")
 
 
 class _Written(BaseModel):
@@ -112,7 +121,7 @@ class Augment(_Written):
     chance: Chance
     again: Chance
     recased: Chance
-    kinds: dict[str, float]
+    kinds: dict[Disturbance, Share]
 
 
 class Mining(_Written):
@@ -150,9 +159,14 @@ class Optimiser(_Written):
 
 
 class Validation(_Written):
-    """What a round is judged by: at most `rows` of each source; training stops after `patience` rounds without gain."""
+    """What a round is judged by: at most `rows` of each source, of ordinary ones `ordinary`, since thresholds for few
+    false alarms need many; training stops after `patience` rounds without gain. The report on the exported model reads
+    at most `reported` of each source.
+    """
 
     rows: int
+    ordinary: int
+    reported: int
     patience: int
 
 
@@ -187,7 +201,37 @@ class Spec(_Written):
             found += [f"{name}/{label}" for label in head.labels]
         return tuple(found)
 
+    @model_validator(mode="after")
+    def _names_what_it_has(self) -> Self:
+        missing = [name for name in MARKING if name not in self.heads]
+        if missing:
+            raise ValueError(f"heads: there is no '{missing[0]}', which training needs")
+        for place, name in self._named_sources():
+            if name not in self.sources:
+                raise ValueError(f"{place} names '{name}', which is none of the sources")
+        for place, name in self._named_heads():
+            if name not in self.heads:
+                raise ValueError(f"{place} names '{name}', which is none of the heads")
+        return self
+
+    def _named_sources(self) -> Iterator[tuple[str, str]]:
+        composed = self.composed
+        for role in (composed.hosts, composed.attacks, composed.harmless, composed.tasks):
+            yield from (("composed", name) for name in role)
+        yield from (("swapped", name) for name in self.swapped.contexts)
+        yield from (("mining", name) for each in self.rounds for mining in each.mining for name in mining.sources)
+
+    def _named_heads(self) -> Iterator[tuple[str, str]]:
+        yield from ((f"sources.{name}", head) for name, source in self.sources.items() for head in source.harmless)
+        yield from (("mining", mining.head) for each in self.rounds for mining in each.mining)
+
 
 def read_spec(path: Path) -> Spec:
-    """The spec in a file. Raises pydantic's ValidationError where something is missing or unknown."""
-    return Spec.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+    """The spec in a file. Raises SettingsError where there is none, or something is missing or unknown in it."""
+    try:
+        return Spec.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise SettingsError(f"{path} is no spec that can be read: {error}") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}".lstrip(": ") for each in error.errors())
+        raise SettingsError(f"{path}: {wrong}") from error

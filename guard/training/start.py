@@ -43,6 +43,11 @@ def starting(spec: Spec, folder: Path, entities: int) -> Network:
     return Network(bert, heads, entities)
 
 
+def use_threads(number: int) -> None:
+    """Train with so many CPU threads."""
+    torch.set_num_threads(number)
+
+
 def tokens_of(folder: Path) -> Tokens:
     """The encoder's tokenizer."""
     return Tokens((folder / "tokenizer.json").read_text(encoding="utf-8"))

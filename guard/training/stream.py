@@ -13,30 +13,34 @@ from numpy.typing import NDArray
 from guard.training.encode import UNKNOWN, WORD_HEADS, Encoder, Example
 from guard.training.rows import Unit
 
-#: Units that are sorted by length together: enough for even batches, few enough for a round to be well mixed.
+#: About so many units are sorted by length together: enough for even batches, few enough for a round to be well mixed.
 POOL = 1500
 
 
 class Drawer(Protocol):
     """Something that units are drawn from."""
 
-    def draw(self, chance: random.Random) -> Unit:
-        """The next unit."""
+    def draw(self, number: int, chance: random.Random) -> Unit:
+        """The unit of a number, counted from 0 without end: the same one for the same number and chance."""
         ...
 
 
 class Deck:
-    """Units in a random order, each once before any comes again."""
+    """Units in a random order, another one each time through; each comes once before any comes again."""
 
-    def __init__(self, units: Sequence[Unit]) -> None:
+    def __init__(self, units: Sequence[Unit], seed: int = 0) -> None:
         self._units = units
-        self._left: list[int] = []
+        self._seed = seed
+        self._order: Sequence[int] = ()
+        self._time = -1
 
-    def draw(self, chance: random.Random) -> Unit:
-        """The next unit of the deck."""
-        if not self._left:
-            self._left = chance.sample(range(len(self._units)), len(self._units))
-        return self._units[self._left.pop()]
+    def draw(self, number: int, chance: random.Random) -> Unit:
+        """The unit at a place of the deck, which follows from number and seed alone."""
+        time, place = divmod(number, len(self._units))
+        if time != self._time:
+            every = range(len(self._units))
+            self._time, self._order = time, random.Random(f"{self._seed} {time}").sample(every, len(every))
+        return self._units[self._order[place]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,11 @@ class Batch:
 
 
 class Stream:
-    """Batches without end. Pool number n depends on the seed and n alone but for the order of the decks."""
+    """Batches without end. Pool number n follows from the seed and n alone, so a run may go on anywhere."""
 
     def __init__(self, drawers: Mapping[str, tuple[Drawer, float]], encoder: Encoder, tokens: int, seed: int) -> None:
-        self._drawers = [(drawer, share) for drawer, share in drawers.values() if share > 0]
+        total = sum(share for _, share in drawers.values())
+        self._drawers = [(drawer, share / total * POOL) for drawer, share in drawers.values()]
         self._encoder = encoder
         self._tokens = tokens
         self._seed = seed
@@ -65,8 +70,12 @@ class Stream:
     def pool(self, number: int) -> list[Batch]:
         """The batches of one pool of units."""
         chance = random.Random(f"{self._seed} {number}")
-        drawers = chance.choices([drawer for drawer, _ in self._drawers], [share for _, share in self._drawers], k=POOL)
-        drawn = [[self._encoder.example(row, chance) for row in drawer.draw(chance)] for drawer in drawers]
+        units = [
+            drawer.draw(at, chance)
+            for drawer, each in self._drawers
+            for at in range(int(each * number), int(each * (number + 1)))
+        ]
+        drawn = [[self._encoder.example(row, chance) for row in unit] for unit in units]
         drawn.sort(key=lambda unit: (max(map(_length, unit)), chance.random()))
         batches = [batch(group, self._encoder.classes) for group in _groups(drawn, self._tokens)]
         chance.shuffle(batches)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from guard.errors import SettingsError
 from guard.evaluate.curve import Curve
 from guard.training.data import Data
 from guard.training.encode import Encoder
-from guard.training.judge import logits
-from guard.training.network import Network
+from guard.training.judge import Reader, logits
 from guard.training.rows import Fold, Row
 from guard.training.spec import Spec
 
@@ -36,18 +36,17 @@ class Judged:
 
 
 def judged(
-    fold: Fold, network: Network, data: Data, encoder: Encoder, spec: Spec, device: str, step: Callable[[], None]
+    fold: Fold, read: Reader, data: Data, encoder: Encoder, spec: Spec, step: Callable[[int], None]
 ) -> dict[str, Judged]:
-    """At most `validation.rows` rows of each source, the same ones each time."""
+    """At most `validation.rows` rows of each source (`validation.ordinary` of ordinary ones), the same each time."""
     found = {}
     for name, rows in data.by_source.items():
         chosen = [row for row in rows if row.fold == fold and row.truth]
-        chosen = random.Random(spec.seed).sample(chosen, min(len(chosen), spec.validation.rows))
+        most = spec.validation.ordinary if chosen and chosen[0].ordinary else spec.validation.rows
+        chosen = random.Random(spec.seed).sample(chosen, min(len(chosen), most))
         if chosen:
-            found[name] = Judged(
-                chosen, logits(network, chosen, encoder, device, spec.optimiser.precision, lambda _: None)
-            )
-        step()
+            found[name] = Judged(chosen, logits(read, chosen, encoder, lambda _: None))
+        step(1)
     return found
 
 
@@ -56,18 +55,20 @@ def areas(found: Mapping[str, Judged], spec: Spec) -> dict[str, dict[str, float]
     table: dict[str, dict[str, float]] = {}
     for at, column in enumerate(spec.columns):
         parts = {name: each.known(column, at) for name, each in found.items()}
-        parts["*"] = tuple(np.concatenate(side) for side in zip(*parts.values(), strict=True))  # type: ignore[assignment]
+        truths, numbers = ([part[side] for part in parts.values()] for side in (0, 1))
+        parts["*"] = np.concatenate([*truths, np.empty(0)]), np.concatenate([*numbers, np.empty(0)])
         table[column] = {name: _area(*part) for name, part in parts.items() if _enough(part[0])}
     return table
 
 
-def overall(table: Mapping[str, Mapping[str, float]], spec: Spec) -> float:
-    """One number to choose a round by: the mean of the heads' areas, a head's being the mean of its sources'."""
-    means = [
-        np.mean([table[column].get("*", np.nan)] + [area for name, area in table[column].items() if name != "*"])
-        for column in spec.columns
-        if "/" not in column and table.get(column)
-    ]
+def overall(table: Mapping[str, Mapping[str, float]]) -> float:
+    """One number to choose a round by: the mean of the heads' areas, each the mean of its sources' and of all.
+
+    Raises SettingsError where there are too few rows to judge any head by.
+    """
+    means = [np.mean(list(areas.values())) for column, areas in table.items() if "/" not in column and areas]
+    if not means:
+        raise SettingsError(f"no head has {FEWEST} validation rows that say yes and as many that say no; add some")
     return float(np.mean(means))
 
 

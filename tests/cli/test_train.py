@@ -1,0 +1,68 @@
+"""`guard train` from a spec to figures, on a spec, data and an encoder as small as can be."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from guard.cli import main
+from guard.training import stream
+from tests.training import tiny
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    return folder, *tiny.prepare(folder, start=True)
+
+
+@pytest.fixture
+def train(made, monkeypatch, capsys):
+    """Run `guard train`; gives its status, and what it said on both streams."""
+    folder, spec, data = made
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(stream, "POOL", 24)
+
+    def run(*words):
+        given = ["guard", "train", "--data", str(data), "--spec", str(spec), "--threads", "1", *map(str, words)]
+        monkeypatch.setattr(sys, "argv", given)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+def test_a_spec_becomes_figures_by_head_and_source_and_a_run_to_go_on_with(train, tmp_path):
+    status, out, err = train("--work", tmp_path / "run")
+    figures = [line.split() for line in out.splitlines()]
+    assert status == 0
+    assert {(head, source) for head, source, _ in figures} == {
+        *((head, source) for head in ("prompt_injection", "toxicity") for source in ("*",)),
+        ("prompt_injection", "attacks"),
+        ("toxicity", "abuse"),
+        ("context_adherence", "*"),
+        ("context_adherence", "answers"),
+    }
+    assert all(0 <= float(area) <= 1 for _, _, area in figures)
+    assert "round 2: mean area under the curve" in err
+    assert {"state.pt", "best.pt", "log.jsonl"} <= {file.name for file in (tmp_path / "run").iterdir()}
+    again = train("--work", tmp_path / "run")
+    assert (again[0], again[1]) == (0, out)
+    assert "going on in round 3" in again[2]
+
+
+def test_a_source_that_is_left_out_is_judged_alone(train, tmp_path):
+    status, out, _ = train("--work", tmp_path / "run", "--without", "abuse")
+    assert status == 0
+    assert [line.split()[:2] for line in out.splitlines()] == [["toxicity", "abuse"]]
+
+
+def test_a_mistake_is_told_without_a_stack_trace(train, tmp_path):
+    status, _, err = train("--work", tmp_path / "run", "--without", "absue")
+    assert status == 2
+    assert "the spec has no source 'absue' to leave out" in err
