@@ -133,7 +133,7 @@ class Encoder:
         """
         room = self._spec.window.tokens - 2
         if row.marks is None and chance.random() < 0.5:
-            room = SHORT
+            room = min(room, SHORT)
         spare = len(whole) - room
         if spare <= 0:
             return whole

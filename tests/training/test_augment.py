@@ -6,7 +6,7 @@ import random
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.training.augment import KINDS, augmented, recased
@@ -34,11 +34,13 @@ def test_every_disturbance_changes_a_text_and_leaves_most_of_its_letters(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
 @given(text=st.text(max_size=60), seed=st.integers(0, 99))
 def test_every_disturbance_takes_any_text(kind, text, seed):
     assert isinstance(KINDS[kind](text, random.Random(seed)), str)
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=60), seed=st.integers(0, 99))
 def test_another_case_leaves_every_character_where_it_was(text, seed):
     other = recased(text, spec(recased=1.0), random.Random(seed))

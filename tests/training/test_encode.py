@@ -12,6 +12,7 @@ from guard.metrics.encoder.case import CASES
 from guard.metrics.encoder.facts import Facts, PairSize, WindowSize
 from guard.metrics.encoder.model import Encoder as RunTime
 from guard.metrics.normalise import normalise
+from guard.training import encode
 from guard.training.encode import UNKNOWN, Encoder
 from tests.training import tiny
 
@@ -112,6 +113,12 @@ def test_a_long_row_is_cut_to_one_window(encoder):
     starts = {example(encoder, tiny.row(LONG), seed).window.ids[1] for seed in range(20)}
     assert lengths == {SPEC.window.tokens}
     assert len(starts) > 3
+
+
+def test_texts_nobody_marked_are_cut_shorter_now_and_then(encoder, monkeypatch):
+    monkeypatch.setattr(encode, "SHORT", 10)
+    assert {len(example(encoder, tiny.row(LONG), seed).window.ids) for seed in range(20)} == {12, SPEC.window.tokens}
+    assert {len(example(encoder, tiny.row(LONG, marks=()), seed).window.ids) for seed in range(20)} == {24}
 
 
 def test_columns_nobody_knows_are_unknown(encoder):
