@@ -66,6 +66,13 @@ def test_a_pool_is_the_same_whichever_came_before():
         assert same(here, there)
 
 
+def test_the_next_pool_goes_on_where_the_last_one_ended():
+    made = stream(rows=([unit(f"cat {number}") for number in range(80)], 1.0))
+    made._encoder = tiny.encoder(tiny.spec(augment={"chance": 0.0}))
+    seen = [tuple(row) for number in (0, 1) for each in made.pool(number) for row in each.ids.tolist()]
+    assert len(seen) == len({tuple(token for token in row if token) for row in seen}) == 80
+
+
 def test_another_seed_gives_other_batches():
     one, other = (stream(seed, mixed=(MIXED, 1.0)).pool(0) for seed in (1, 2))
     assert not all(same(here, there) for here, there in zip(one, other, strict=False))
