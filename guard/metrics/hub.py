@@ -14,10 +14,8 @@ FETCH = (
 
 def fetched(name: str, graph: Path, revision: str | None = None) -> Path:
     """The folder of the hub's cache with an ONNX graph and the files that belong to it. Raises MetricError."""
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise MetricError(f"'{name}' needs huggingface_hub ({error}); pip install 'stageguard[onnx]'") from error
+    from huggingface_hub import snapshot_download
+
     files = ["config.json", "tokenizer.json", "tokenizer_config.json", f"{graph.as_posix()}*"]
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=files))

@@ -32,10 +32,8 @@ class Graph:
     @classmethod
     def load(cls, path: Path, threads: int = 1, content: bytes | None = None) -> Graph:
         """The graph of a file, from its `content` where that has been read. Raises MetricError where it cannot run."""
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MetricError(f"{path} needs onnxruntime ({error}); pip install 'stageguard[onnx]'") from error
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

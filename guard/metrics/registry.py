@@ -15,12 +15,16 @@ from guard.metrics.metric import Maker, Metric
 #: name → "module:factory" of the built-in metrics. A factory takes no argument; its module is imported on first use.
 BUILT_IN = {
     "char_count": "guard.metrics.counts:char_count",
+    "context_adherence": "guard.metrics.encoder.adherence:context_adherence",
+    "harmful_request": "guard.metrics.encoder.metrics:harmful_request",
     "language": "guard.metrics.language:language",
     "pii": "guard.metrics.pii:pii",
-    "prompt_injection": "guard.metrics.ngrams:prompt_injection",
+    "prompt_injection": "guard.metrics.encoder.metrics:prompt_injection",
     "secrets": "guard.metrics.secrets:secrets",
+    "sexism": "guard.metrics.encoder.metrics:sexism",
     "token_count": "guard.metrics.counts:token_count",
-    "toxicity": "guard.metrics.ngrams:toxicity",
+    "tone": "guard.metrics.encoder.tone:tone",
+    "toxicity": "guard.metrics.encoder.metrics:toxicity",
     "urls": "guard.metrics.urls:urls",
     "word_count": "guard.metrics.counts:word_count",
 }

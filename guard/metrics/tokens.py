@@ -58,10 +58,8 @@ class Tokens:
 
     def __init__(self, serialised: str) -> None:
         """`serialised` is the content of a `tokenizer.json`. Raises MetricError where it is none."""
-        try:
-            from tokenizers import Tokenizer
-        except ImportError as error:
-            raise MetricError(f"classifiers need tokenizers ({error}); pip install 'stageguard[onnx]'") from error
+        from tokenizers import Tokenizer
+
         try:
             self._tokenizer = Tokenizer.from_str(json.dumps(_guarded(json.loads(serialised))))
         except Exception as error:

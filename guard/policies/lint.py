@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
+from guard.metrics.encoder.facts import facts
 from guard.metrics.registry import REGISTRY, Registry
 from guard.policies import describe, reach
 from guard.policies.cases import read_cases
@@ -94,12 +93,9 @@ def _written(policy: LoadedPolicy, document: Document) -> Iterator[tuple[Place, 
             yield from (((*path, "action"), text) for text in _action(ruleset, stage, policy))
 
 
-@cache
-def _shares() -> dict[str, dict[str, float]]:
+def _shares() -> dict[str, Mapping[str, float]]:
     """Which thresholds of the shipped model a share of ordinary texts reaches."""
-    from guard.metrics.ngrams import FOLDER
-
-    return json.loads((FOLDER / "model.json").read_text(encoding="utf-8")).get("thresholds", {})
+    return {name: head.thresholds for name, head in facts().heads.items() if head.kind == "number"}
 
 
 def _place(document: Document, stage: Stage, ruleset: Ruleset) -> Place | None:

@@ -14,7 +14,7 @@ PROBABLE_KINDS = frozenset({"classifier", "judge"})
 #: Seconds below which an answer over the network is rarely there.
 NETWORK = 1.0
 #: The share of ordinary texts that a rule should not hold for, as the model's card says it.
-MOST = "1.0%"
+MOST = 0.01
 
 
 def cannot_hold(ruleset: Ruleset, stage: Stage, declared: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
@@ -31,14 +31,14 @@ def cannot_hold(ruleset: Ruleset, stage: Stage, declared: Mapping[str, Mapping[s
 def holds_too_often(ruleset: Ruleset, shares: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """A threshold, all alone in its ruleset, that many ordinary texts reach.
 
-    `shares` gives for each metric which threshold a share of them reaches, `{"1.0%": 0.3}`, as its model's card does.
+    `shares` gives for each metric which threshold a share of them reaches, `{"0.01": 0.3}`, as its model's card does.
     """
     alone = len(ruleset.rules) == 1 and ruleset.mode == "enforce"
     for rule in ruleset.rules if alone else ():
-        least, target = shares.get(rule.metric, {}).get(MOST), rule.target_value
+        least, target = shares.get(rule.metric, {}).get(f"{MOST:g}"), rule.target_value
         if least and rule.operator in ("gt", "gte") and isinstance(target, (int, float)) and target < least:
             fix = f"write {math.ceil(least * 100) / 100} or more, or mode: observe"
-            yield f"'{rule}' holds for more than {MOST} of ordinary texts, says the model's card; {fix}"
+            yield f"'{rule}' holds for more than {MOST:.0%} of ordinary texts, says the model's card; {fix}"
 
 
 def pre_empted(stage: Stage) -> Iterator[tuple[Ruleset, str]]:

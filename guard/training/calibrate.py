@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,10 @@ class Scale:
 
     scale: float
     bias: float
+
+    def where(self, prior: float) -> Scale:
+        """The same, with 0.5 as even odds where so large a share is yes; made for as many yes as no."""
+        return Scale(self.scale, self.bias + log(prior / (1 - prior)))
 
     def __call__(self, logits: Floats) -> Floats:
         """The probabilities of logits."""

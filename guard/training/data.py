@@ -58,6 +58,11 @@ def read(spec: Spec, folder: Path, without: frozenset[str], step: Callable[[], N
     return Data(by_source, drawers)
 
 
+#: What we wrote about personal data is harmless: keys, numbers and names are no attack.
+_OURS = ("pii_templates", "names")
+_HARMLESS = {"prompt_injection": 0.0, "harmful_request": 0.0}
+
+
 def _personal(spec: Spec, folder: Path) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {name: [] for name in spec.personal}
     for row in (*pii.filled(spec.filled_rows, spec.seed), *pii.public(folder), *pii.names()):
@@ -66,7 +71,8 @@ def _personal(spec: Spec, folder: Path) -> dict[str, list[Row]]:
         marks = tuple(Mark(span.start, span.end, span.label) for span in row.spans)
         fold = "valid" if row.split == "valid" else "train"
         unit = f"{row.source} {row.group or len(found[row.source])}"
-        found[row.source].append(Row(row.text, {}, row.source, "", fold, unit, marks=marks, entities=row.known))
+        truth = _HARMLESS if row.source in _OURS else {}
+        found[row.source].append(Row(row.text, truth, row.source, "", fold, unit, marks=marks, entities=row.known))
     missing = [name for name, rows_of in found.items() if not rows_of]
     if missing:
         raise SettingsError(f"there is no personal data of the name '{missing[0]}'; take it out of the spec's personal")

@@ -39,7 +39,7 @@ class Network(nn.Module):
     def forward(
         self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Columns (batch by columns), tokens (batch by length by token columns), embedding (batch by twice the size)."""
+        """Columns (batch by columns), tokens (batch by length by token columns), embedding (batch by 2 sizes)."""
         layers = self.encoder(
             input_ids=input_ids,
             token_type_ids=token_type_ids,

@@ -48,8 +48,8 @@ def _head(
     name: str, head: HeadSpec, spec: Spec, held: Mapping[str, Judged], ordinary: Mapping[str, Judged]
 ) -> dict[str, Any]:
     if head.kind == "choice":
-        return {"kind": "label"} if head.labels else {"kind": "spans"}
-    scale = _fitted(name, spec, held)
+        return {"kind": "label"} if head.labels else {"kind": "spans", "thresholds": head.thresholds}
+    scale = _fitted(name, spec, held).where(head.prior)
     told: dict[str, Any] = {"kind": head.kind, "scale": scale.scale, "bias": scale.bias}
     told["names_one"] = head.names_one
     numbers, sources = _harmless(name, spec, ordinary)

@@ -60,8 +60,12 @@ class HeadSpec(_Written):
     marks: float = 0.0
     #: An offending text always gets its likeliest label.
     names_one: bool = False
+    #: 0.5 is even odds where this share of texts is the head's own thing.
+    prior: float = Field(default=0.5, gt=0, lt=1)
     #: These labels are told whatever the head's own number is, from this probability of the head on.
     alone: dict[str, float] = {}
+    #: Of a token head: from which probability on a type counts, 0.5 unless told.
+    thresholds: dict[str, Chance] = {}
     #: The share of false alarms on harmless rows that the threshold of a label is set for.
     label_false_alarms: float = 0.02
 

@@ -16,7 +16,13 @@ from guard.cli import main, metric_rows
 from guard.metrics import Metric
 from guard.metrics.registry import REGISTRY
 
-POLICY = "policy: shop\nmetrics:\n  rivals: {kind: keywords, words: [Globex]}\n  order: {kind: regex, patterns: {number: 'ORD-[0-9]+'}}\nstages: {}\n"
+POLICY = """
+policy: shop
+metrics:
+  rivals: {kind: keywords, words: [Globex]}
+  order: {kind: regex, patterns: {number: 'ORD-[0-9]+'}}
+stages: {}
+"""
 
 
 class Ended(NamedTuple):

@@ -91,10 +91,10 @@ def test_a_target_that_a_probability_never_reaches(remarks: Remarks, operator: s
 
 
 def test_a_threshold_that_many_ordinary_texts_reach(remarks: Remarks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guard.policies.lint._shares", lambda: {"toxicity": {"0.1%": 0.8, "1.0%": 0.411}})
+    monkeypatch.setattr("guard.policies.lint._shares", lambda: {"toxicity": {"0.001": 0.8, "0.01": 0.411}})
     text = stages(f"[{rule('toxicity', 'gte', 0.4)}] {STOP}")
     assert remarks(text) == [
-        "p.yaml:7: 'toxicity gte 0.4' holds for more than 1.0% of ordinary texts, says the model's card; "
+        "p.yaml:7: 'toxicity gte 0.4' holds for more than 1% of ordinary texts, says the model's card; "
         "write 0.42 or more, or mode: observe"
     ]
     assert remarks(text.replace("0.4}", "0.42}")) == []

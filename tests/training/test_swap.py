@@ -35,7 +35,7 @@ def test_a_supported_answer_stands_in_its_context_and_nothing_of_it_is_marked():
 
 
 def test_a_swap_changes_the_marked_words_and_no_others():
-    found = [(supported, other) for supported, other in drawn() if other.text == CONTEXT]
+    found = [(supported, other) for supported, other in drawn() if other.text == supported.text]
     assert len(found) > 150
     for supported, other in found:
         (mark,) = other.marks
@@ -50,14 +50,14 @@ def test_a_swap_changes_the_marked_words_and_no_others():
 
 
 def test_numbers_names_and_turns_are_all_swapped():
-    new = {other.response[other.marks[0].start : other.marks[0].end] for _, other in drawn() if other.text == CONTEXT}
+    new = {other.response[other.marks[0].start : other.marks[0].end] for _, other in drawn()}
     assert any(word.isdigit() for word in new)
     assert new & {"Lisbon", "Porto", "Peter Brandt", "Maria Gomez"}
     assert new & {"was not", "is not", "before", "none"}
 
 
 def test_an_answer_whose_sentence_was_taken_out_is_unsupported_as_a_whole():
-    found = [other for _, other in drawn() if other.text != CONTEXT]
+    found = [other for supported, other in drawn() if other.text != supported.text]
     assert found
     for other in found:
         (mark,) = other.marks

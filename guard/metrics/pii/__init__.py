@@ -21,7 +21,7 @@ from guard.metrics.overlaps import resolved
 from guard.metrics.pii.entities import countries
 from guard.metrics.pii.head import Head
 from guard.metrics.pii.labels import from_galileo, general, labels
-from guard.metrics.pii.names import NAMES, Names, installed_model
+from guard.metrics.pii.names import NAMES, Names
 from guard.metrics.pii.patterns import Patterns
 from guard.metrics.pii.phones import Phones
 from guard.metrics.pii.presidio import Presidio
@@ -35,8 +35,8 @@ class Pii(Maker):
     """`labels` narrows what is looked for (Galileo's names, old and new, will do), `countries` whose identity numbers.
 
     A finding under `min_score` does not count. `model` says whether the shipped model reads too: without it only
-    patterns do, which is faster. `spacy_model`, a package or folder, finds names in its place; where the shipped
-    model is missing, an installed English one does. `token_classifier` reads beside them, for what its `labels` name.
+    patterns do, which is faster. `spacy_model`, a package or folder, finds names in its place. `token_classifier`
+    reads beside them, for what its `labels` name.
     """
 
     kind: ClassVar[str] = "pii"
@@ -86,13 +86,10 @@ class Pii(Maker):
         return personal_data(name, recognisers, self)
 
     def _models(self, folder: Path) -> Iterator[Recogniser]:
-        shipped = self.model and FOLDER.is_dir()
-        if shipped:
+        if self.model:
             yield Head(self.labels - NAMES if self.spacy_model else self.labels, FOLDER)
-        alone = self.model and not shipped and not self.token_classifier
-        spacy_model = self.spacy_model or (installed_model() if alone else None)
-        if spacy_model:
-            yield Names(spacy_model, folder)
+        if self.spacy_model:
+            yield Names(self.spacy_model, folder)
         if self.token_classifier:
             yield Tagger(self.token_classifier, folder)
 

@@ -1,4 +1,4 @@
-"""Persons, places and organisations through a spaCy model, where one is installed; the only file that imports spaCy."""
+"""Persons, places and organisations through a spaCy model that a policy names; the only file that imports spaCy."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from guard.metrics.windows import windows
 if TYPE_CHECKING:
     from spacy.language import Language
 
-#: Looked for in this order when a policy names no model.
-MODELS = ("en_core_web_lg", "en_core_web_md", "en_core_web_sm")
 #: spaCy's entities, of the OntoNotes models and of the WikiNER ones → our labels.
 LABELS = {
     "PERSON": "name",
@@ -33,11 +31,6 @@ NAMES = frozenset(LABELS.values())
 SCORE = 0.85
 #: Characters read at once, and the longest name that is found whole whatever window it stands in.
 SIZE, OVERLAP = 5_000, 200
-
-
-def installed_model() -> str | None:
-    """The best English spaCy model that is installed, found without importing spaCy."""
-    return next((name for name in MODELS if find_spec(name)), None)
 
 
 class Names:

@@ -1,4 +1,4 @@
-"""What finds personal data for `pii`: Presidio, our patterns, telephone numbers, the token head, a model of names, or another."""
+"""What finds personal data for `pii`: Presidio, patterns, telephone numbers, the token head, other models."""
 
 from __future__ import annotations
 

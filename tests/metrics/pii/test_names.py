@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from guard.metrics import Cost, Turn
 from guard.metrics.pii import Pii
-from guard.metrics.pii.names import Names, installed_model
+from guard.metrics.pii.names import Names
 from tests.metrics.pii.tagging import found, tagging
 
 pytestmark = pytest.mark.slow
@@ -50,18 +49,6 @@ def test_a_metric_with_a_model_claims_names_and_costs_what_a_model_costs(folder)
     assert metric.cost == Cost.MODEL
     assert "no model" not in metric.description
     assert metric.measure(Turn.of("Jane Doe from Leeds"), "input").value == ("name",)  # type: ignore[union-attr]
-
-
-def test_an_installed_model_is_used_unasked_where_the_shipped_one_is_missing(folder, monkeypatch):
-    package = folder / "en_core_web_sm"
-    package.mkdir(exist_ok=True)
-    (package / "__init__.py").write_text("")
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.delitem(sys.modules, "en_core_web_sm", raising=False)
-    monkeypatch.setattr("guard.metrics.pii.FOLDER", folder / "none")
-    assert installed_model() == "en_core_web_sm"
-    assert "name" in (Pii().make("p", Path()).labels or ())
-    assert "name" not in (Pii(model=False).make("p", Path()).labels or ())
 
 
 def test_a_model_that_is_named_finds_the_names_and_the_shipped_one_the_rest(folder, monkeypatch):

@@ -144,14 +144,18 @@ def test_a_model_that_is_not_installed_is_refused_with_the_fix():
         Pii(spacy_model="no_such_model").make("p", Path())
 
 
-def test_names_are_not_claimed_where_no_model_finds_them(monkeypatch, tmp_path):
-    monkeypatch.setattr("guard.metrics.pii.installed_model", lambda: None)
+def test_names_are_not_claimed_where_no_model_finds_them():
+    made = patterns()
+    assert made.labels is not None
+    assert not made.labels & NAMES
+    assert "no model reads along" in made.description
+    assert made.cost == Cost.LOCAL
+
+
+def test_a_model_that_is_missing_is_told_and_not_done_without(monkeypatch, tmp_path):
     monkeypatch.setattr("guard.metrics.pii.FOLDER", tmp_path / "none")
-    for made in (pii(), patterns()):
-        assert made.labels is not None
-        assert not made.labels & NAMES
-        assert "no model reads along" in made.description
-        assert made.cost == Cost.LOCAL
+    with pytest.raises(MetricError, match="there is no model"):
+        pii()
 
 
 def test_a_metric_that_nothing_could_trigger_is_refused():
