@@ -42,7 +42,7 @@ def test_each_attacked_document_comes_with_a_clean_twin():
 
 def test_the_marks_are_the_payload_and_nothing_else():
     for attacked, _ in drawn():
-        (mark,) = attacked.marks
+        mark = tiny.mark(attacked)
         assert attacked.text[mark.start : mark.end] in (PAYLOAD, TASK)
 
 
@@ -61,7 +61,7 @@ def test_a_harmless_passage_stands_where_the_attack_does():
     found = [(attacked, clean) for attacked, clean in drawn() if HARMLESS in clean.text]
     assert 0.4 < len(found) / 300 < 0.6
     for attacked, clean in found:
-        (mark,) = attacked.marks
+        mark = tiny.mark(attacked)
         assert clean.text == (attacked.text[: mark.start] + HARMLESS + attacked.text[mark.end :])
 
 
@@ -73,7 +73,7 @@ def test_a_twin_without_a_passage_is_the_document_as_it_was_written():
 
 def test_an_attack_stands_at_the_start_at_the_end_and_in_between():
     places = {
-        (attacked.marks[0].start < 12, attacked.marks[0].end > len(attacked.text) - 12) for attacked, _ in drawn()
+        (tiny.mark(attacked).start < 12, tiny.mark(attacked).end > len(attacked.text) - 12) for attacked, _ in drawn()
     }
     assert {(True, False), (False, True), (False, False)} <= places
 

@@ -53,17 +53,21 @@ def small_pools():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Spec and data of a run, and a function that starts it in a folder."""
-    folder = tmp_path_factory.mktemp("run")
-    file, data = tiny.prepare(folder, start=True)
+def place(tmp_path_factory):
+    """A folder for a spec, data and an encoder to start from."""
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="module")
+def made(place):
+    """A function that starts a run in a folder."""
+    file, data = tiny.prepare(place, start=True)
 
     def start(work, watch=None, without=frozenset(), spec=file):
         with pytest.MonkeyPatch.context() as patch:
-            patch.syspath_prepend(folder)
+            patch.syspath_prepend(place)
             return Run(spec, data, work, "cpu", without, watch or Watched())
 
-    start.folder = folder
     return start
 
 
@@ -149,9 +153,9 @@ def test_a_round_that_was_told_twice_counts_once(made, whole, tmp_path):
     assert run._gains() == [0.9, 0.85]
 
 
-def test_another_spec_in_the_same_folder_is_refused_with_the_fix(made, whole, tmp_path):
+def test_another_spec_in_the_same_folder_is_refused_with_the_fix(made, whole, place, tmp_path):
     other = tmp_path / "other.yaml"
-    spec = (made.folder / "spec.yaml").read_text(encoding="utf-8")
+    spec = (place / "spec.yaml").read_text(encoding="utf-8")
     other.write_text(spec.replace("name: tiny", "name: other"), encoding="utf-8")
     with pytest.raises(SettingsError, match="holds a run of another spec; give this one another folder with --work"):
         made(whole[0], spec=other)
@@ -159,9 +163,9 @@ def test_another_spec_in_the_same_folder_is_refused_with_the_fix(made, whole, tm
         made(whole[0], without=frozenset({"abuse"}))
 
 
-def test_a_spec_that_was_refused_can_be_put_right_in_the_same_folder(made, tmp_path):
+def test_a_spec_that_was_refused_can_be_put_right_in_the_same_folder(made, place, tmp_path):
     bad = tmp_path / "bad.yaml"
-    spec = (made.folder / "spec.yaml").read_text(encoding="utf-8")
+    spec = (place / "spec.yaml").read_text(encoding="utf-8")
     bad.write_text(spec.replace("file: abuse.jsonl.gz", "file: absent.jsonl.gz"), encoding="utf-8")
     with pytest.raises(SettingsError, match=r"absent\.jsonl\.gz is missing"):
         made(tmp_path / "work", spec=bad)

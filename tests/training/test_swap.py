@@ -30,7 +30,7 @@ def drawn():
 def test_a_supported_answer_stands_in_its_context_and_nothing_of_it_is_marked():
     for supported, _ in drawn():
         assert supported.truth == {"context_adherence": 0}
-        assert supported.response.rstrip(".") in supported.text
+        assert tiny.said(supported).rstrip(".") in supported.text
         assert supported.marks == ()
 
 
@@ -38,19 +38,19 @@ def test_a_swap_changes_the_marked_words_and_no_others():
     found = [(supported, other) for supported, other in drawn() if other.text == supported.text]
     assert len(found) > 150
     for supported, other in found:
-        (mark,) = other.marks
-        before, after = other.response[: mark.start], other.response[mark.end :]
+        mark = tiny.mark(other)
+        before, after = tiny.said(other)[: mark.start], tiny.said(other)[mark.end :]
         assert other.truth == {"context_adherence": 1}
-        assert supported.response.startswith(before)
-        assert supported.response.endswith(after)
-        old = supported.response[len(before) : len(supported.response) - len(after)]
+        assert tiny.said(supported).startswith(before)
+        assert tiny.said(supported).endswith(after)
+        old = tiny.said(supported)[len(before) : len(tiny.said(supported)) - len(after)]
         assert old
-        assert old != other.response[mark.start : mark.end]
-        assert other.response not in CONTEXT
+        assert old != tiny.said(other)[mark.start : mark.end]
+        assert tiny.said(other) not in CONTEXT
 
 
 def test_numbers_names_and_turns_are_all_swapped():
-    new = {other.response[other.marks[0].start : other.marks[0].end] for _, other in drawn()}
+    new = {tiny.said(other)[tiny.mark(other).start : tiny.mark(other).end] for _, other in drawn()}
     assert any(word.isdigit() for word in new)
     assert new & {"Lisbon", "Porto", "Peter Brandt", "Maria Gomez"}
     assert new & {"was not", "is not", "before", "none"}
@@ -60,9 +60,9 @@ def test_an_answer_whose_sentence_was_taken_out_is_unsupported_as_a_whole():
     found = [other for supported, other in drawn() if other.text != supported.text]
     assert found
     for other in found:
-        (mark,) = other.marks
-        assert (mark.start, mark.end) == (0, len(other.response))
-        assert other.response.rstrip(".") not in other.text
+        mark = tiny.mark(other)
+        assert (mark.start, mark.end) == (0, len(tiny.said(other)))
+        assert tiny.said(other).rstrip(".") not in other.text
         assert other.truth == {"context_adherence": 1}
 
 

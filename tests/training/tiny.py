@@ -130,6 +130,19 @@ def row(text: str, truth: Mapping[str, float] | None = None, **more: Any) -> Row
     return Row(**{"text": text, "truth": truth or {}, "source": "a", "kind": "", "fold": "train", "unit": text, **more})
 
 
+def mark(of: Row) -> Mark:
+    """The one mark of a row."""
+    assert of.marks is not None
+    (found,) = of.marks
+    return found
+
+
+def said(of: Row) -> str:
+    """The response of a row that has one."""
+    assert of.response is not None
+    return of.response
+
+
 def marked(text: str, part: str, label: str) -> tuple[Mark, ...]:
     """The mark of a part of a text."""
     start = text.index(part)
