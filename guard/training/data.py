@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,6 @@ class Data:
 
     by_source: dict[str, list[Row]]
     drawers: dict[str, tuple[Drawer, float]]
-
-    def fold(self, fold: str) -> Iterator[Row]:
-        """The rows of one fold, source by source."""
-        for found in self.by_source.values():
-            yield from (row for row in found if row.fold == fold)
 
 
 def read(spec: Spec, folder: Path, without: frozenset[str], step: Callable[[], None]) -> Data:

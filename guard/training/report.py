@@ -36,10 +36,7 @@ RATES = (0.001, 0.005, 0.01, 0.05)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A head's numbers of its validation rows, high where it says yes; `sources` and `kinds` are the rows'.
-
-    `at` are the thresholds at RATES of false alarms on ordinary rows, each source of them counting the same.
-    """
+    """A head's numbers of its validation rows, high where it says yes; `sources` and `kinds` are the rows'."""
 
     truth: NDArray[np.float64]
     numbers: NDArray[np.float64]
