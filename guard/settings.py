@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8787, ge=0, le=65535, description="The port to listen on; 0 for any free one.")
     workers: int = Field(default=1, ge=1, le=256, description="Processes that serve.")
+    redis: SecretStr = Field(
+        default=SecretStr(""),
+        description="The URL of a Redis that workers share limits and verdicts through; empty: each counts for itself.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much the log tells."
     )

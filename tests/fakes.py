@@ -224,3 +224,13 @@ class Streamed:
 def streamed(response: Any) -> Streamed:
     """What a response streamed."""
     return Streamed(response.text)
+
+
+class Clock:
+    """Seconds that pass only when a test says so."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now

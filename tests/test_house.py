@@ -31,6 +31,7 @@ HEAVY = {
     "onnxruntime": ["metrics/onnx_model.py"],
     "presidio_analyzer": ["metrics/pii/presidio.py"],
     "py3langid": ["metrics/language.py"],
+    "redis": ["redis.py"],
     "sklearn": [],
     "spacy": ["metrics/pii/names.py"],
     "sqlalchemy": ["store/sql.py", "store/tables.py"],

@@ -33,6 +33,7 @@ from guard.proxy.health import healthz, readyz
 from guard.proxy.moderations import moderations
 from guard.proxy.proxy import HungUp, Proxy
 from guard.proxy.upstream import HttpUpstream, Upstream, UpstreamRefused
+from guard.redis import SharedRedis
 from guard.settings import Settings
 from guard.store.buffer import Buffer
 from guard.store.mask import Masker
@@ -83,12 +84,23 @@ async def _lifespan(settings: Settings, upstream: Upstream | None, app: Starlett
             upstream = await asyncio.to_thread(upstream_of, settings)
             stack.push_async_callback(upstream.aclose)
         keys = AppKeys.of(settings.apps)
-        app.state.proxy = Proxy(guard, upstream, keys, settings, policies, buffer)
+        redis = _redis(settings, stack)
+        app.state.proxy = Proxy(guard, upstream, keys, settings, policies, buffer, redis)
         yield
 
 
 def _notifier(settings: Settings) -> Notifier:
     return Notifier(secret=settings.webhook_secret.get_secret_value(), masker=Masker(mode=settings.event_text))
+
+
+def _redis(settings: Settings, stack: AsyncExitStack) -> SharedRedis | None:
+    """This worker's Redis, where the settings name one, closed with the stack."""
+    url = settings.redis.get_secret_value()
+    if not url:
+        return None
+    redis = SharedRedis(url)
+    stack.push_async_callback(redis.aclose)
+    return redis
 
 
 async def _recording(settings: Settings, stack: AsyncExitStack) -> Buffer | None:

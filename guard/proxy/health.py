@@ -26,5 +26,6 @@ async def readyz(request: Request) -> Response:
         "policies": policies,
         "problem": proxy.policies.status.error,
         "events": asdict(proxy.events.stats) if proxy.events else None,
+        "redis": (proxy.redis.problem or "ok") if proxy.redis else None,
     }
     return Json(state, 200 if policies else 503)

@@ -13,6 +13,7 @@ from guard.guard import Guard
 from guard.policies.live import LivePolicies
 from guard.proxy.auth import AppKeys
 from guard.proxy.upstream import Upstream
+from guard.redis import SharedRedis
 from guard.settings import Settings
 from guard.store.buffer import Buffer
 
@@ -32,6 +33,7 @@ class Proxy:
     settings: Settings
     policies: LivePolicies
     events: Buffer | None = None
+    redis: SharedRedis | None = None
 
 
 class HungUp(Exception):
