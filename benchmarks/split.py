@@ -19,8 +19,8 @@ from guard.guard import Guard
 from guard.metrics import Probe, Score
 from guard.metrics.measure import measure
 from guard.policies import load_policy
-from guard.proxy import chat
 from guard.proxy.headers import guard_headers
+from guard.proxy.wire.chat import Chat
 from guard.stages import Stage, decide, needed
 from guard.stages.redact import Placeholders, redacted
 from guard.store import Masker
@@ -47,6 +47,7 @@ def split(policy_file: str | Path = POLICY, times: int = 1000) -> dict[str, floa
     policy = load_policy(policy_file)
     guard = Guard(policy, random=Random(1))
     stage = policy.stage("input")
+    chat = Chat()
     turn = chat.read_request(BODY, {"app": "bench"})
     loop = asyncio.new_event_loop()
 

@@ -144,7 +144,7 @@ class ScriptedUpstream:
         self.said = 0
         self.closed = False
 
-    async def complete(self, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    async def complete(self, path: str, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         self.bodies.append(body)
         if self.error:
             raise self.error
@@ -162,7 +162,9 @@ class ScriptedUpstream:
         return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices,
                 "usage": usage, **self.extra}  # fmt: skip
 
-    async def stream(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
+    async def stream(
+        self, path: str, body: dict[str, Any], headers: Mapping[str, str]
+    ) -> AsyncGenerator[dict[str, Any]]:
         self.bodies.append(body)
         finished = False
         try:

@@ -24,13 +24,15 @@ class AnyProvider:
         self._key = key or None
         self._timeout = timeout
 
-    async def complete(self, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    async def complete(self, path: str, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         """The whole answer. Raises UpstreamError."""
-        return await self._provider(body).completion(body)
+        return await self._provider(path, body).completion(body)
 
-    async def stream(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
+    async def stream(
+        self, path: str, body: dict[str, Any], headers: Mapping[str, str]
+    ) -> AsyncGenerator[dict[str, Any]]:
         """The answer's chunks. Raises UpstreamError."""
-        chunks = self._provider(body).stream(body)
+        chunks = self._provider(path, body).stream(body)
         try:
             async for chunk in chunks:
                 yield chunk
@@ -44,7 +46,9 @@ class AnyProvider:
     async def aclose(self) -> None:
         """Nothing is held open between calls."""
 
-    def _provider(self, body: Mapping[str, Any]) -> Provider:
+    def _provider(self, path: str, body: Mapping[str, Any]) -> Provider:
+        if path != "chat/completions":
+            raise BadRequest(f"litellm's providers are not asked at /{path}; use /v1/chat/completions")
         if _ADDRESS.search(body["model"]):
             raise BadRequest("'model' must be the name of a model, not an address", param="model")
         return Provider(f"{self._prefix}{body['model']}", api_key=self._key, timeout=self._timeout)

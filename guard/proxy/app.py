@@ -1,11 +1,11 @@
-"""The proxy as an ASGI app: routes, what starts and ends with it, and errors in OpenAI's shape."""
+"""The proxy as an ASGI app: routes, what starts and ends with it, and errors in the shape of the route's protocol."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from guard.errors import GuardError, SettingsError
+from guard.errors import BadRequest, GuardError, SettingsError
 from guard.guard import Guard
 from guard.notify import Notifier
 from guard.policies.live import LivePolicies
@@ -24,15 +24,16 @@ from guard.policies.source import source_of
 from guard.providers import load
 from guard.proxy.any_provider import AnyProvider
 from guard.proxy.auth import AppKeys
-from guard.proxy.body import Json, error_body, error_response
+from guard.proxy.body import Json, status_of
 from guard.proxy.check import check
-from guard.proxy.completions import chat_completions
 from guard.proxy.demo import DemoUpstream
 from guard.proxy.forward import models, unread
+from guard.proxy.handler import handler
 from guard.proxy.health import healthz, readyz
 from guard.proxy.moderations import moderations
 from guard.proxy.proxy import HungUp, Proxy
 from guard.proxy.upstream import HttpUpstream, Upstream, UpstreamRefused
+from guard.proxy.wire import WIRES, openai
 from guard.redis import SharedRedis
 from guard.settings import Settings
 from guard.store.buffer import Buffer
@@ -49,7 +50,7 @@ def create_app(settings: Settings, *, upstream: Upstream | None = None) -> Starl
     routes = [
         Route("/healthz", healthz),
         Route("/readyz", readyz),
-        Route("/v1/chat/completions", chat_completions, methods=["POST"]),
+        *(Route(wire.route, handler(wire), methods=["POST"]) for wire in WIRES),
         Route("/v1/guard/check", check, methods=["POST"]),
         Route("/v1/moderations", moderations, methods=["POST"]),
         Route("/v1/models", models),
@@ -141,13 +142,13 @@ async def _guard_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GuardError)
     if isinstance(error, UpstreamRefused):
         return Json(error.body, error.status, error.headers)
-    return error_response(error)
+    return _told(request, error, status_of(error))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    message = f"{request.method} {request.url.path}: {error.detail}"
-    return Json(error_body(message, kind="invalid_request_error"), error.status_code, dict(error.headers or {}))
+    told = BadRequest(f"{request.method} {request.url.path}: {error.detail}")
+    return _told(request, told, error.status_code, error.headers)
 
 
 async def _hung_up(request: Request, error: Exception) -> Response:
@@ -158,4 +159,10 @@ async def _hung_up(request: Request, error: Exception) -> Response:
 async def _bug(request: Request, error: Exception) -> Response:
     """An error nobody foresaw: the log has it, the caller learns nothing of our inside."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return Json(error_body("Guard failed on this request; it was not passed on", kind="server_error"), 500)
+    return _told(request, GuardError("Guard failed on this request; it was not passed on"), 500)
+
+
+def _told(request: Request, error: GuardError, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """An error in the shape of the route's protocol; in OpenAI's where the route has none."""
+    wire = next((wire for wire in WIRES if wire.route == request.scope["path"]), openai)
+    return Json(wire.error(error), status, dict(headers or {}))

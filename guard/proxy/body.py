@@ -43,19 +43,9 @@ def dump(body: object) -> bytes:
         raise BadRequest(f"the body cannot be passed on: {error}") from None
 
 
-def error_body(message: str, *, kind: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
-    """An error in OpenAI's shape."""
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
-
-
-def error_response(error: GuardError, headers: dict[str, str] | None = None) -> Json:
-    """What a caller is told of an error of ours: never more than its message."""
-    if isinstance(error, BadRequest):
-        kind = "authentication_error" if error.status == 401 else "invalid_request_error"
-        return Json(error_body(str(error), kind=kind, code=error.code, param=error.param), error.status, headers)
-    if isinstance(error, UpstreamError):
-        return Json(error_body(str(error), kind="upstream_error", code=error.code), error.status, headers)
-    return Json(error_body(str(error), kind="server_error", code="guard_error"), 500, headers)
+def status_of(error: GuardError) -> int:
+    """The status of a response that tells of an error of ours."""
+    return error.status if isinstance(error, (BadRequest, UpstreamError)) else 500
 
 
 async def read_bytes(request: Request, limit: int) -> bytes:

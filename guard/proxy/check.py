@@ -14,9 +14,9 @@ from guard.guard import Verdict
 from guard.metrics import Failure, Score, Side, ToolCall, Turn
 from guard.metrics.turn import read_message
 from guard.proxy.body import Json, read_json
-from guard.proxy.chat import validate_message
 from guard.proxy.headers import guard_headers
 from guard.proxy.proxy import proxy_of, unless_hung_up
+from guard.proxy.wire.chat import validate_message
 
 ROUTE = "/v1/guard/check"
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from ruamel.yaml import YAML
 
+from guard.errors import BadRequest
 from guard.metrics.turn import read_message
 
 ANSWERS = Path(__file__).with_name("demo.yaml")
@@ -26,8 +27,9 @@ class DemoUpstream:
     def __init__(self, *, pause: float = PAUSE) -> None:
         self._pause = pause
 
-    async def complete(self, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    async def complete(self, path: str, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         """The whole answer."""
+        _only_chat(path)
         text = answer(body)
         message = {"role": "assistant", "content": text, "refusal": None}
         return {
@@ -36,8 +38,11 @@ class DemoUpstream:
             "usage": _usage(body, text),
         }
 
-    async def stream(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
+    async def stream(
+        self, path: str, body: dict[str, Any], headers: Mapping[str, str]
+    ) -> AsyncGenerator[dict[str, Any]]:
         """The answer word by word."""
+        _only_chat(path)
         head, text = _head("chat.completion.chunk", body), answer(body)
         delta: dict[str, Any] = {"role": "assistant", "content": ""}
         yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
@@ -55,6 +60,11 @@ class DemoUpstream:
 
     async def aclose(self) -> None:
         """Nothing is held open."""
+
+
+def _only_chat(path: str) -> None:
+    if path != "chat/completions":
+        raise BadRequest(f"the demo model is not asked at /{path}; use /v1/chat/completions")
 
 
 def answer(body: Mapping[str, Any]) -> str:

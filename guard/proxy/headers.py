@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from guard.guard import Exchange, Verdict
 from guard.stages import Status
 
+#: Nothing was left unread.
+NONE: Mapping[str, int] = {}
 #: Outcomes that decided nothing, in the order in which they tell more.
 _QUIET = (Status.SKIPPED, Status.PAUSED, Status.NOT_TRIGGERED)
 
 
-def guard_headers(exchange: Exchange, *, unread: int = 0) -> dict[str, str]:
+def guard_headers(exchange: Exchange, *, unread: Mapping[str, int] = NONE) -> dict[str, str]:
     """The `x-guard-…` headers for what has been checked so far."""
     verdicts = exchange.verdicts
     headers = {
@@ -26,7 +28,7 @@ def guard_headers(exchange: Exchange, *, unread: int = 0) -> dict[str, str]:
     return headers
 
 
-def summary(exchange: Exchange, *, unread: int = 0) -> str:
+def summary(exchange: Exchange, *, unread: Mapping[str, int] = NONE) -> str:
     """The same as one line, for the end of a stream, whose headers left before its output was read."""
     return " ".join(f"{name}={value}" for name, value in guard_headers(exchange, unread=unread).items())
 
@@ -47,10 +49,11 @@ def deciding(verdicts: Sequence[Verdict]) -> Verdict:
     return max(reversed(verdicts), key=lambda verdict: _QUIET.index(verdict.decision.status))
 
 
-def coverage(verdicts: Sequence[Verdict], unread: int) -> str:
+def coverage(verdicts: Sequence[Verdict], unread: Mapping[str, int]) -> str:
     """`stage=run/failed/skipped` for each stage, the metrics by name and joined by +, `-` where there are none.
 
     Names may hold any character, and a header may not: those others than letters, digits and `_.-~` are %-encoded.
+    `unread` comes last: how many parts of the request are no text, by kind.
     """
     stages = []
     for verdict in verdicts:
@@ -60,5 +63,5 @@ def coverage(verdicts: Sequence[Verdict], unread: int) -> str:
         names = "/".join("+".join(quote(probe.metric, safe="") for probe in part) or "-" for part in parts)
         stages.append(f"{verdict.decision.stage.kind}={names}")
     if unread:
-        stages.append(f"unread={unread}")
+        stages.append("unread=" + "+".join(f"{quote(kind, safe='')}:{number}" for kind, number in unread.items()))
     return ", ".join(stages) or "none"

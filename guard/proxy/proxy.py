@@ -19,9 +19,6 @@ from guard.store.buffer import Buffer
 
 T = TypeVar("T")
 
-#: Labels of a turn that OpenAI's request has fields for: our label → its fields, the first one set counts.
-LABEL_FIELDS = {"user": ("safety_identifier", "user"), "session": ("prompt_cache_key",)}
-
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -43,16 +40,6 @@ class HungUp(Exception):
 def proxy_of(request: Request) -> Proxy:
     """The worker's parts."""
     return request.app.state.proxy
-
-
-def labels_of(body: dict[str, Any]) -> dict[str, str]:
-    """The labels that a request carries in OpenAI's own fields."""
-    found = {}
-    for label, fields in LABEL_FIELDS.items():
-        value = next((body[name] for name in fields if isinstance(body.get(name), str) and body[name]), None)
-        if value:
-            found[label] = value[:200]
-    return found
 
 
 async def unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T:

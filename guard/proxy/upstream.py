@@ -32,14 +32,18 @@ class UpstreamRefused(UpstreamError):
 
 
 class Upstream(Protocol):
-    """A provider of chat completions. `headers` are the caller's, of which the provider is shown only some."""
+    """A provider of models. `path` is a protocol's, below the provider's base URL (`chat/completions`).
 
-    async def complete(self, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    `headers` are the caller's, of which the provider is shown only some. Who does not speak a protocol raises
+    BadRequest for its path.
+    """
+
+    async def complete(self, path: str, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         """The whole answer. Raises UpstreamError."""
         ...
 
-    def stream(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
-        """The answer's chunks; closing the iterator ends the call. Raises UpstreamError."""
+    def stream(self, path: str, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
+        """The answer's events; closing the iterator ends the call. Raises UpstreamError."""
         ...
 
     async def get(self, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -81,14 +85,16 @@ class HttpUpstream:
         client = httpx.AsyncClient(base_url=base_url, timeout=timeout, transport=AiohttpTransport(limits=limits))
         return cls(client, key=key, pass_key=pass_key, limit=limit)
 
-    async def complete(self, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    async def complete(self, path: str, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         """The whole answer. Raises UpstreamError."""
-        async with self._send("POST", "chat/completions", headers, dump(body)) as response:
+        async with self._send("POST", path, headers, dump(body)) as response:
             return await self._json(response)
 
-    async def stream(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
-        """The answer's chunks. Raises UpstreamError."""
-        async with self._send("POST", "chat/completions", headers, dump(body)) as response:
+    async def stream(
+        self, path: str, body: dict[str, Any], headers: Mapping[str, str]
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """The answer's events. Raises UpstreamError."""
+        async with self._send("POST", path, headers, dump(body)) as response:
             if "text/event-stream" not in response.headers.get("content-type", "text/event-stream"):
                 raise UpstreamError("the provider did not answer with a stream")
             async for chunk in sse.chunks(response.aiter_bytes(), self._limit):

@@ -30,6 +30,7 @@ class HoldBack:
     cannot give what the whole text would (`by_windows`), all is held until the end.
 
     `ended` is the verdict: set when the stage blocks, else by `finish`; None where the policy has no such stage.
+    `finished` says that `finish` was called: nothing may follow.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class HoldBack:
         self.exchange = exchange
         self.stage: Stage = exchange.policy.stage(kind)
         self.ended: Verdict | None = None
+        self.finished = False
         self._text = Text()
         self._turn = turn
         self._kind: Side = kind
@@ -80,6 +82,7 @@ class HoldBack:
     async def finish(self) -> str:
         """Read the rest; the text that remains to go out. One event is recorded, here or when the stage blocks."""
         before = self.released_to
+        self.finished = True
         if self.ended is None:
             await self._read_rest()
         return self.edited(before, self.released_to)

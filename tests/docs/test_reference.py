@@ -122,7 +122,7 @@ def test_every_route_is_documented():
 
 
 def test_every_response_header_is_documented():
-    sources = [*(ROOT / "guard" / "proxy").glob("*.py"), ROOT / "guard" / "notify.py"]
+    sources = [*(ROOT / "guard" / "proxy").rglob("*.py"), ROOT / "guard" / "notify.py"]
     headers = {name for file in sources for name in re.findall(r'"(x-guard-[a-z]+)"', file.read_text(encoding="utf-8"))}
     assert len(headers) > 5
     assert missing(DOCS / "proxy.md", sorted(headers)) == []

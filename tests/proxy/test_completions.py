@@ -114,7 +114,7 @@ def test_unknown_fields_images_and_tools_go_through_untouched_both_ways(client):
     response = client(upstream).post("/v1/chat/completions", json=body)
     assert upstream.bodies == [body]
     assert response.json()["x_vendor"] == {"a": [1]}
-    assert response.headers["x-guard-coverage"].endswith("unread=1")
+    assert response.headers["x-guard-coverage"].endswith("unread=image:1")
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -18,7 +18,7 @@ class Odd(ScriptedUpstream):
         super().__init__()
         self.choices = choices
 
-    async def stream(self, body, headers):
+    async def stream(self, path, body, headers):
         for choices in self.choices:
             yield self._chunk(choices)
 

@@ -90,6 +90,6 @@ def test_a_route_that_only_looks_like_an_open_one_stays_closed(send, asked, path
 )
 async def test_a_model_that_is_an_address_is_not_asked(model):
     with pytest.raises(BadRequest, match="name of a model"):
-        await AnyProvider().complete({"model": model, "messages": []}, {})
+        await AnyProvider().complete("chat/completions", {"model": model, "messages": []}, {})
     with pytest.raises(BadRequest, match="name of a model"):
-        await anext(AnyProvider().stream({"model": model, "messages": []}, {}))
+        await anext(AnyProvider().stream("chat/completions", {"model": model, "messages": []}, {}))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.proxy.history import without_refused
+from guard.proxy.wire.history import without_refused
 from tests.fakes import ScriptedUpstream
 from tests.proxy.test_completions import OVERRIDE, text_of
 

@@ -3,8 +3,12 @@
 import pytest
 
 from guard.errors import BadRequest, TooLarge, UpstreamError
-from guard.proxy import chat
+from guard.metrics import Turn
+from guard.proxy.wire.chat import Chat
+from guard.proxy.wire.chat_stream import deltas
+from guard.stages.redact import Placeholders
 
+chat = Chat()
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 
 
@@ -49,7 +53,7 @@ def test_only_the_changed_texts_differ_in_the_body_that_is_passed_on():
         unknown={"deep": [1, None]},
     )
     before = chat.read_request(sent, {})
-    passed = chat.write_request(sent, before, upper(before))
+    passed = chat.write_request(sent, before, upper(before), Placeholders())
     assert passed["messages"][0]["content"] == [
         {"type": "text", "text": "A", "cache": {"x": 1}},
         IMAGE,
@@ -67,11 +71,12 @@ def test_only_the_changed_texts_differ_in_the_body_that_is_passed_on():
 def test_a_body_nobody_changed_is_the_same_object():
     sent = body(user("hello"))
     turn = chat.read_request(sent, {})
-    assert chat.write_request(sent, turn, turn) is sent
+    assert chat.write_request(sent, turn, turn, Placeholders()) is sent
 
 
-def test_parts_that_are_no_text_are_counted_as_unread():
-    assert chat.unread(body(user([IMAGE, {"type": "text", "text": "a"}, {"type": "input_audio"}]), user("b"))) == 2
+def test_parts_that_are_no_text_are_counted_as_unread_by_kind():
+    parts = [IMAGE, {"type": "text", "text": "a"}, {"type": "input_audio"}, IMAGE, {"type": "hologram"}]
+    assert chat.unread(body(user(parts), user("b"))) == {"image": 2, "audio": 1, "other": 1}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +119,7 @@ def answer(**message):
 
 def test_every_text_of_an_answer_is_read_reasoning_and_refusals_too():
     given = answer(content="a", reasoning_content="b", refusal="c", audio={"id": "x"})
-    assert chat.read_answer(given, chat.Turn()).output == ("a", "b", "c")
+    assert chat.read_answer(given, Turn()).output == ("a", "b", "c")
 
 
 def test_what_no_list_of_fields_foresees_is_read_too_and_what_is_no_text_is_not():
@@ -124,7 +129,7 @@ def test_what_no_list_of_fields_foresees_is_read_too_and_what_is_no_text_is_not(
         images=[{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}],
         annotations=[{"type": "url_citation", "url_citation": {"url": "https://d.example", "title": "e"}}],
     )
-    turn = chat.read_answer(given, chat.Turn())
+    turn = chat.read_answer(given, Turn())
     assert turn.output == ("a", "b", "c", "https://d.example", "e")
     written = chat.write_answer(given, [text.upper() for text in turn.output], [])
     assert written["choices"][0]["message"]["content"][0]["thinking"][0]["text"] == "A"
@@ -141,7 +146,7 @@ def test_what_no_list_of_fields_foresees_is_read_too_and_what_is_no_text_is_not(
     ],
 )
 def test_text_is_not_taken_for_an_image_because_it_begins_like_one(message):
-    assert len(chat.read_answer(answer(**message), chat.Turn()).output) == 1
+    assert len(chat.read_answer(answer(**message), Turn()).output) == 1
 
 
 def test_text_that_stands_beside_what_is_read_does_not_go_out():
@@ -151,7 +156,7 @@ def test_text_that_stands_beside_what_is_read_does_not_go_out():
     chunk = {
         "choices": [{"index": 0, "delta": {"content": "read"}, "text": "unread", "message": {"content": "unread"}}]
     }
-    assert [delta for _, _, delta in chat.deltas(chunk)] == [{"content": "read"}]
+    assert [delta for _, _, delta in deltas(chunk)] == [{"content": "read"}]
     assert "unread" not in str(chunk)
 
 
@@ -160,7 +165,7 @@ def test_an_answer_that_is_nested_too_deeply_to_be_read_is_refused():
     for _ in range(50):
         content = [content]
     with pytest.raises(UpstreamError, match="deep"):
-        chat.read_answer(answer(content=content), chat.Turn())
+        chat.read_answer(answer(content=content), Turn())
 
 
 def test_tool_calls_of_both_forms_are_read_and_their_arguments_put_back():
@@ -170,7 +175,7 @@ def test_tool_calls_of_both_forms_are_read_and_their_arguments_put_back():
         function_call={"name": "g", "arguments": "{}"},
     )
     given["choices"][0]["message"]["tool_calls"].append({"id": "2", "custom": {"name": "h", "input": "free"}})
-    turn = chat.read_answer(given, chat.Turn())
+    turn = chat.read_answer(given, Turn())
     calls = [(call.name, call.arguments) for call in turn.tool_calls]
     assert calls == [("f", '{"a":1}'), ("h", "free"), ("g", "{}")]
     written = chat.write_answer(given, turn.output, ['{"a":2}', "free", "{}"])
@@ -187,7 +192,7 @@ def test_log_probabilities_leave_with_the_text_they_spell_out_and_stay_with_text
 @pytest.mark.parametrize("given", [{}, {"choices": None}, {"choices": ["a"]}, {"choices": [{"text": "a"}]}])
 def test_an_answer_that_is_no_chat_completion_is_the_upstreams_error(given):
     with pytest.raises(UpstreamError):
-        chat.read_answer(given, chat.Turn())
+        chat.read_answer(given, Turn())
 
 
 @pytest.mark.parametrize(
@@ -202,12 +207,18 @@ def test_an_answer_that_is_no_chat_completion_is_the_upstreams_error(given):
 )
 def test_a_chunk_that_is_no_chat_completion_is_the_upstreams_error(chunk):
     with pytest.raises(UpstreamError):
-        list(chat.deltas(chunk))
+        list(deltas(chunk))
 
 
 def test_an_override_carries_the_streams_id_on_and_ends_every_open_choice():
-    like = {"id": "chatcmpl-7", "created": 5, "model": "real"}
-    chunks = list(chat.override_chunks("m", "No.", like=like, released={0: True, 1: False}))
+    stream = chat.streaming(body(user("a")))
+    seen = {"id": "chatcmpl-7", "created": 5, "model": "real"}
+    open_choices = [{"index": index, "delta": {"role": "assistant", "content": ""}} for index in (0, 1, 2)]
+    said = [{"index": 0, "delta": {"content": "well"}}, {"index": 2, "delta": {}, "finish_reason": "stop"}]
+    for choices in (open_choices, said):
+        list(stream.read({**seen, "choices": choices}))
+        stream.left({**seen, "choices": choices})
+    chunks = list(stream.override("No."))
     assert {chunk["id"] for chunk in chunks} == {"chatcmpl-7"}
     assert [chunk["choices"][0]["delta"].get("content") for chunk in chunks] == ["\n\nNo.", "No.", None, None]
     assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [

@@ -14,7 +14,7 @@ from copy import deepcopy
 from typing import Any
 
 from guard.metrics.turn import MODEL_ROLES, TOOL_ROLES, TRUSTED_ROLES, read_message, side_of
-from guard.proxy.leaves import arguments, texts
+from guard.proxy.wire.leaves import arguments, texts
 from guard.stages.redact import Placeholders
 
 

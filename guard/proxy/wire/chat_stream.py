@@ -1,0 +1,107 @@
+"""A streamed chat completion: chunks with a delta for each choice."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from time import time
+from types import NoneType
+from uuid import uuid4
+
+from guard.errors import GuardError, UpstreamError
+from guard.proxy import sse
+from guard.proxy.wire import openai
+from guard.proxy.wire.leaves import Body, arguments, texts
+from guard.proxy.wire.wire import Place
+
+FILTERED = "content_filter"
+#: Where some providers say a choice's text once more, beside its delta. Nobody reads it, so it stays here.
+BESIDE = ("message", "text")
+
+
+class ChatStream:
+    """The chunks of one answer, whose id an override carries on, and the choices that are still open."""
+
+    end = sse.DONE
+
+    def __init__(self, model: str) -> None:
+        self._head: Body = {
+            "id": f"chatcmpl-guard-{uuid4().hex[:24]}",
+            "object": "chat.completion.chunk",
+            "created": int(time()),
+            "model": model,
+        }
+        self._first = True
+        #: Each open choice, and whether some of its text has left.
+        self._open: dict[int, bool] = {}
+
+    def read(self, event: Body) -> Iterator[Place]:
+        """The texts and pieces of calls in each choice's delta."""
+        if self._first:
+            self._first = False
+            self._head.update({key: event[key] for key in _CARRIED if key in event})
+        for index, choice, delta in deltas(event):
+            self._open.setdefault(index, False)
+            for number, holder, key in arguments(delta):
+                name = str(holder.get("name") or "")
+                place = Place(("call", index, number), holder, key, "tool_call", name)
+                if not isinstance(place.value, str):
+                    raise UpstreamError(f"{_NO_CHAT}: a tool call's arguments are no text")
+                yield place
+            for path, holder, key in texts(delta):
+                yield Place((index, path), holder, key, owner=choice)
+
+    def repeats(self, event: Body) -> Iterator[Place]:
+        """None: chunks say nothing twice."""
+        return iter(())
+
+    def ended(self, event: Body) -> Iterator[Hashable]:
+        """None: a choice's end is the stream's."""
+        return iter(())
+
+    def left(self, event: Body) -> None:
+        """Note which choices have said something, and which are over."""
+        for index, choice, delta in deltas(event):
+            if not self._open.get(index, True):
+                self._open[index] = next(texts(delta), None) is not None
+            if choice.get("finish_reason"):
+                self._open.pop(index, None)
+
+    def override(self, text: str) -> Iterator[Body]:
+        """For each choice that is still open its text, then its finish."""
+        choices = self._open or {0: False}
+        for index, some in choices.items():
+            delta = {"content": f"\n\n{text}"} if some else {"role": "assistant", "content": text}
+            yield {**self._head, "choices": [{"index": index, "delta": delta, "finish_reason": None}]}
+        for index in choices:
+            yield {**self._head, "choices": [{"index": index, "delta": {}, "finish_reason": FILTERED}]}
+
+    def broken(self, error: GuardError) -> Iterator[Body]:
+        """An error event; that no `[DONE]` follows is how a stream says that it broke off."""
+        yield openai.error(error)
+
+    def encode(self, event: Body) -> bytes:
+        """One `data:` line."""
+        return sse.event(event)
+
+
+_CARRIED = ("id", "created", "model", "system_fingerprint")
+_NO_CHAT = "the provider's stream is no chat completion"
+
+
+def deltas(chunk: Body) -> Iterator[tuple[int, Body, Body]]:
+    """Each choice of a stream's chunk: its index, the choice, and its delta. Raises UpstreamError for other shapes."""
+    choices = chunk.get("choices", [])
+    if not isinstance(choices, list):
+        raise UpstreamError(f"{_NO_CHAT}: its choices are no array")
+    for choice in choices:
+        delta = choice.get("delta") if isinstance(choice, dict) else None
+        if not isinstance(choice, dict) or not isinstance(delta, (dict, NoneType)):
+            raise UpstreamError(f"{_NO_CHAT}: a choice has no delta")
+        if delta is None and any(choice.get(field) for field in BESIDE):
+            raise UpstreamError(f"{_NO_CHAT}: a choice says its text outside its delta")
+        index = choice.get("index", 0)
+        if not isinstance(index, int):
+            raise UpstreamError(f"{_NO_CHAT}: a choice's index is no number")
+        for field in BESIDE:
+            choice.pop(field, None)
+        yield index, choice, delta or {}
