@@ -9,8 +9,12 @@ GuardError
 │   ├── TooLarge         it is larger than a limit
 │   ├── Unauthorised     it carries no valid app key
 │   └── NoPolicy         no policy applies to it, so it is refused
+├── Busy                 Guard does not take this request now: try again later
+│   ├── Overloaded       more is under way than can be done in time
+│   └── RateLimited      the caller has used up what its limit allows
 ├── UpstreamError        the model's provider did not give a usable answer
-│   └── UpstreamTimeout  … in time
+│   ├── UpstreamTimeout  … in time
+│   └── UpstreamAway     … so often that it is not asked for a while
 ├── StoreError           events cannot be read or written
 └── Blocked              a decision stopped the turn, and the caller asked for an exception
 """
@@ -18,8 +22,8 @@ GuardError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from guard.stages.decision import Decision
@@ -84,11 +88,56 @@ class NoPolicy(BadRequest):
     code = "no_policy"
 
 
+class Busy(GuardError):
+    """Guard does not take this request now; `retry_after` seconds later it may."""
+
+    status = 503
+    code = "busy"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Overloaded(Busy):
+    """More is under way than can be done in time."""
+
+    code = "overloaded"
+
+
+class RateLimited(Busy):
+    """The caller has used up what its limit allows. `headers` tell how much of it is left, as OpenAI's do."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, retry_after: float, headers: Mapping[str, str] | None = None) -> None:
+        self.headers = dict(headers or {})
+        super().__init__(message, retry_after=retry_after)
+
+
+Cause = Literal["connect", "disconnect", "timeout", "key", ""]
+
+
 class UpstreamError(GuardError):
-    """The provider did not give a usable answer."""
+    """The provider did not give a usable answer.
+
+    `said` is the status it answered with, if it did. `cause` tells why it gave none: nothing could be sent (`connect`),
+    the connection broke after that (`disconnect`), it was late (`timeout`), or it refused Guard's own key (`key`).
+    `retry_after` are the seconds that it asks to wait; `retries` how often Guard has asked again.
+    """
 
     status = 502
     code = "upstream_error"
+
+    def __init__(
+        self, message: str, *, cause: Cause = "", said: int | None = None, retry_after: float | None = None
+    ) -> None:
+        self.cause: Cause = cause
+        self.said = said
+        self.retry_after = retry_after
+        self.retries = 0
+        super().__init__(message)
 
 
 class UpstreamTimeout(UpstreamError):
@@ -96,6 +145,13 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
     code = "upstream_timeout"
+
+
+class UpstreamAway(UpstreamError):
+    """The provider failed so often that it is not asked for a while."""
+
+    status = 503
+    code = "upstream_away"
 
 
 class StoreError(GuardError):

@@ -93,12 +93,17 @@ class Provider:
             yield
         except (TimeoutError, litellm.Timeout) as error:
             late = f"{self.model} did not answer within {self.timeout:g} s; raise its timeout or take a faster model"
-            raise UpstreamTimeout(late) from error
+            raise UpstreamTimeout(late, cause="timeout") from error
         except Exception as error:
             status = getattr(error, "status_code", None)
             # What a provider says of a key that it refuses shows parts of it.
             said = "the key was refused" if status in (401, 403) else _first_line(error)
-            raised = UpstreamError(f"{self.model} gave no answer; {self._missing_key()}{said}")
+            refused = status in (401, 403)
+            raised = UpstreamError(
+                f"{self.model} gave no answer; {self._missing_key()}{said}",
+                cause="key" if refused else "" if status else "disconnect",
+                said=status if isinstance(status, int) and not refused else None,
+            )
             if status in CALLERS_OWN:
                 raised.status = status
             raise raised from error

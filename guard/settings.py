@@ -5,13 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from guard.errors import PolicyError, SettingsError, nearest
 from guard.policies.document import Document, read
 
 DEFAULT_FILE = Path("guard.yaml")
+
+
+class Fallback(BaseModel):
+    """Who is asked when the upstream fails: another `model` there, or another `upstream` with its own key.
+
+    `models` are patterns of the models that it stands in for; `name` is what headers call it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = ""
+    upstream: str = ""
+    upstream_key_env: str = ""
+    model: str | None = Field(default=None, min_length=1)
+    models: list[str] = Field(default=["*"], min_length=1)
+
+    @field_validator("upstream")
+    @classmethod
+    def _known_upstream(cls, upstream: str) -> str:
+        return _upstream(upstream) if upstream else ""
+
+    @model_validator(mode="after")
+    def _somewhere_else(self) -> Fallback:
+        if not self.upstream and (self.upstream_key_env or not self.model):
+            raise ValueError("give another upstream, or another model at the same one")
+        return self
 
 
 class Settings(BaseSettings):
@@ -34,6 +60,26 @@ class Settings(BaseSettings):
     connect_timeout: float = Field(default=5.0, gt=0, description="Seconds to connect to the provider.")
     read_timeout: float = Field(default=120.0, gt=0, description="Seconds to wait for the provider's next bytes.")
     max_connections: int = Field(default=1000, gt=0, description="Connections to the provider, for each worker.")
+    deadline: float = Field(
+        default=600.0, gt=0, description="Seconds for a request in all: every attempt, and a stream to its end."
+    )
+    retries: int = Field(default=2, ge=0, le=10, description="How often a call to a provider is made again at most.")
+    retry_on: list[int | Literal["connect", "disconnect", "timeout"]] = Field(
+        default=["connect", 408, 429, 503, 529],
+        description="What is tried again: statuses, and `connect`, `disconnect` or `timeout`.",
+    )
+    retry_wait: float = Field(
+        default=5.0, ge=0, description="Seconds before a retry at most, also where the provider asks for more."
+    )
+    breaker_failures: int = Field(
+        default=5, ge=0, le=1000, description="Failures after which a provider is left alone; 0: never."
+    )
+    breaker_pause: float = Field(
+        default=5.0, gt=0, description="Seconds that it is left alone; each failed trial doubles them, up to 60."
+    )
+    fallbacks: list[Fallback] = Field(
+        default_factory=list, description="Who is asked when the upstream fails, in order."
+    )
 
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8787, ge=0, le=65535, description="The port to listen on; 0 for any free one.")
@@ -86,9 +132,7 @@ class Settings(BaseSettings):
     @field_validator("upstream")
     @classmethod
     def _known_upstream(cls, upstream: str) -> str:
-        if upstream == "demo" or upstream.split("/")[0] == "litellm" or upstream.startswith(("http://", "https://")):
-            return upstream.rstrip("/")
-        raise ValueError("give http(s)://…/v1, litellm, litellm/PROVIDER or demo")
+        return _upstream(upstream)
 
     @classmethod
     def load(cls, file: Path | None = None, **flags: Any) -> Settings:
@@ -117,6 +161,12 @@ class Settings(BaseSettings):
             return Sourced(**{name: value for name, value in flags.items() if value is not None})
         except ValidationError as error:
             raise _explained(error, document) from None
+
+
+def _upstream(upstream: str) -> str:
+    if upstream == "demo" or upstream.split("/")[0] == "litellm" or upstream.startswith(("http://", "https://")):
+        return upstream.rstrip("/")
+    raise ValueError("give http(s)://…/v1, litellm, litellm/PROVIDER or demo")
 
 
 def _document(file: Path | None) -> Document | None:

@@ -16,23 +16,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from guard.errors import BadRequest, GuardError, SettingsError
+from guard.errors import BadRequest, GuardError
 from guard.guard import Guard
 from guard.notify import Notifier
 from guard.policies.live import LivePolicies
 from guard.policies.source import source_of
-from guard.providers import load
-from guard.proxy.any_provider import AnyProvider
 from guard.proxy.auth import AppKeys
-from guard.proxy.body import Json, status_of
+from guard.proxy.body import Json, headers_of, status_of
 from guard.proxy.check import check
-from guard.proxy.demo import DemoUpstream
 from guard.proxy.forward import models, unread
 from guard.proxy.handler import handler
 from guard.proxy.health import healthz, readyz
 from guard.proxy.moderations import moderations
 from guard.proxy.proxy import HungUp, Proxy
-from guard.proxy.upstream import HttpUpstream, Upstream, UpstreamRefused
+from guard.proxy.resilience.opening import open_targets
+from guard.proxy.upstream import Upstream, UpstreamRefused
 from guard.proxy.wire import WIRES, openai
 from guard.redis import SharedRedis
 from guard.settings import Settings
@@ -81,12 +79,10 @@ async def _lifespan(settings: Settings, upstream: Upstream | None, app: Starlett
             measure_all=settings.measure_all,
             project=settings.project,
         )
-        if upstream is None:
-            upstream = await asyncio.to_thread(upstream_of, settings)
-            stack.push_async_callback(upstream.aclose)
+        targets = await asyncio.to_thread(open_targets, settings, stack, upstream)
         keys = AppKeys.of(settings.apps)
         redis = _redis(settings, stack)
-        app.state.proxy = Proxy(guard, upstream, keys, settings, policies, buffer, redis)
+        app.state.proxy = Proxy(guard, targets, keys, settings, policies, buffer, redis)
         yield
 
 
@@ -113,36 +109,11 @@ async def _recording(settings: Settings, stack: AsyncExitStack) -> Buffer | None
     return await stack.enter_async_context(recorder)
 
 
-def upstream_of(settings: Settings) -> Upstream:
-    """The provider that the settings name. Raises SettingsError where its key is missing."""
-    key = ""
-    if settings.upstream_key_env:
-        key = os.environ.get(settings.upstream_key_env, "")
-        if not key:
-            raise SettingsError(f"upstream_key_env: the variable {settings.upstream_key_env} is not set; set it")
-    if settings.upstream == "demo":
-        return DemoUpstream()
-    kind, _, provider = settings.upstream.partition("/")
-    if kind == "litellm":
-        load()
-        return AnyProvider(provider, key=key, timeout=settings.read_timeout)
-    return HttpUpstream.at(
-        settings.upstream,
-        connect=settings.connect_timeout,
-        read=settings.read_timeout,
-        connections=settings.max_connections,
-        key=key,
-        # An app's key is Guard's own: it is never shown to the provider.
-        pass_key=not settings.apps,
-        limit=settings.max_answer,
-    )
-
-
 async def _guard_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GuardError)
     if isinstance(error, UpstreamRefused):
-        return Json(error.body, error.status, error.headers)
-    return _told(request, error, status_of(error))
+        return Json(error.body, error.status, {**error.headers, **headers_of(error)})
+    return _told(request, error, status_of(error), headers_of(error))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from guard.errors import BadRequest, GuardError, TooLarge, UpstreamError
+from guard.errors import BadRequest, Busy, GuardError, RateLimited, TooLarge, UpstreamError
+
+#: Seconds beyond which some clients ignore what they are told to wait, and ask again at once.
+CLIENTS_WAIT = 60.0
 
 
 class Json(Response):
@@ -45,7 +49,20 @@ def dump(body: object) -> bytes:
 
 def status_of(error: GuardError) -> int:
     """The status of a response that tells of an error of ours."""
-    return error.status if isinstance(error, (BadRequest, UpstreamError)) else 500
+    return error.status if isinstance(error, (BadRequest, Busy, UpstreamError)) else 500
+
+
+def headers_of(error: GuardError) -> dict[str, str]:
+    """The headers that tell a client whether and when to ask again."""
+    headers = dict(error.headers) if isinstance(error, RateLimited) else {}
+    if isinstance(error, UpstreamError) and error.retries:
+        # OpenAI's and Anthropic's clients obey: Guard's retries times theirs would be too many.
+        headers["x-should-retry"] = "false"
+    if isinstance(error, (Busy, UpstreamError)) and error.retry_after is not None:
+        headers["retry-after"] = str(math.ceil(error.retry_after))
+        if error.retry_after > CLIENTS_WAIT:
+            headers["x-should-retry"] = "false"
+    return headers
 
 
 async def read_bytes(request: Request, limit: int) -> bytes:

@@ -26,7 +26,9 @@ async def models(request: Request) -> Response:
     if model is not None and not {"", ".", ".."}.isdisjoint(unquote(model).split("/")):
         raise BadRequest(f"'{model}' is not the name of a model", param="model")
     path = "models" if model is None else f"models/{quote(model)}"
-    return Json(await unless_hung_up(request, proxy.upstream.get(path, request.headers)))
+    target = proxy.targets.first
+    upstream = target.until(target.clock() + proxy.settings.deadline)
+    return Json(await unless_hung_up(request, upstream.get(path, request.headers)))
 
 
 async def unread(request: Request) -> Response:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from guard.errors import UpstreamError
+from guard.errors import BadRequest, UpstreamError
 from guard.guard import ANSWERED, ASKED, Exchange
 from guard.metrics import Turn
 from guard.proxy import sse
 from guard.proxy.body import Json, read_json
 from guard.proxy.headers import guard_headers, summary
 from guard.proxy.proxy import Proxy, proxy_of, unless_hung_up
+from guard.proxy.resilience import Target
+from guard.proxy.resilience.targets import falls_back
 from guard.proxy.stream import guarded
+from guard.proxy.upstream import Upstream
 from guard.proxy.wire.leaves import Body
 from guard.proxy.wire.wire import Streaming, Wire
+from guard.settings import Settings
+
+log = logging.getLogger(__name__)
 
 STREAM = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
@@ -30,23 +38,68 @@ def handler(wire: Wire) -> Callable[[Request], Awaitable[Response]]:
         app = proxy.keys.app(request)
         body = await read_json(request, proxy.settings.max_body)
         wire.validate(body, proxy.settings.max_messages)
-        exchange = proxy.guard.exchange(app=app, model=body.get("model", ""), route=wire.route, **wire.labels(body))
-        body = wire.without_refused(body, exchange.policy.refusals(ASKED))
-        return await Call(request, proxy, wire, body, exchange, wire.unread(body)).response()
+        return await _first_answer(request, proxy, wire, app, body)
 
     return handle
 
 
+async def _first_answer(request: Request, proxy: Proxy, wire: Wire, app: str, body: Body) -> Response:
+    """The answer of the first target that has one.
+
+    Each is asked under the policy for its own model: what that policy does not let through never reaches it.
+    """
+    deadline = proxy.targets.first.clock() + proxy.settings.deadline
+    failed: UpstreamError | None = None
+    for target in proxy.targets.of(body.get("model", ""), wire.path):
+        try:
+            return await Call.of(request, proxy, wire, app, body, target, deadline).response()
+        except UpstreamError as error:
+            if failed is None:
+                failed = error
+                if not falls_back(error):
+                    raise
+            else:
+                failed.retries += 1
+            # Not the message: a provider may have put the prompt into it.
+            log.warning("%s gave no answer: %s", target.name, error.said or error.cause or type(error).__name__)
+        except BadRequest:
+            # The caller's mistake only where the first target was asked: a stand-in may speak less, or lack a policy.
+            if failed is None:
+                raise
+        if target.clock() >= deadline:
+            break
+    assert failed is not None
+    raise failed
+
+
 @dataclass(slots=True)
 class Call:
-    """One request that was understood, on its way to the provider and back."""
+    """One request that was understood, on its way to a provider and back."""
 
     request: Request
-    proxy: Proxy
     wire: Wire
     body: Body
     exchange: Exchange
     unread: Mapping[str, int]
+    settings: Settings
+    target: Target
+    deadline: float
+
+    @classmethod
+    def of(
+        cls, request: Request, proxy: Proxy, wire: Wire, app: str, body: Body, target: Target, deadline: float
+    ) -> Call:
+        """The request as it is put to that target. Raises NoPolicy where no policy is for its model."""
+        if target.model:
+            body = {**body, "model": target.model}
+        exchange = proxy.guard.exchange(app=app, model=body.get("model", ""), route=wire.route, **wire.labels(body))
+        body = wire.without_refused(body, exchange.policy.refusals(ASKED))
+        return cls(request, wire, body, exchange, wire.unread(body), proxy.settings, target, deadline)
+
+    @property
+    def upstream(self) -> Upstream:
+        """The provider, for this request only."""
+        return self.target.until(self.deadline)
 
     async def response(self) -> Response:
         """The answer, whole or streamed; the policy's own where a stage refuses the request."""
@@ -58,10 +111,10 @@ class Call:
         self.body = wire.write_request(self.body, asked, turn, exchange.placeholders)
         if wire.streams(self.body):
             return await self._streamed(turn)
-        asking = self.proxy.upstream.complete(wire.path, self.body, self.request.headers)
+        asking = self.upstream.complete(wire.path, self.body, self.request.headers)
         answer = await unless_hung_up(self.request, asking)
         answer = await self._answered(answer, turn)
-        return Json(answer, headers=guard_headers(exchange, unread=self.unread))
+        return Json(answer, headers=self._answered_by())
 
     async def _answered(self, answer: Body, turn: Turn) -> Body:
         """The provider's whole answer as the caller may have it."""
@@ -83,9 +136,9 @@ class Call:
 
     async def _streamed(self, turn: Turn) -> Response:
         """The streamed answer. The provider is heard before the response starts: its errors keep their status."""
-        events = self.proxy.upstream.stream(self.wire.path, self.body, self.request.headers)
+        events = self.upstream.stream(self.wire.path, self.body, self.request.headers)
         first = await unless_hung_up(self.request, anext(events, None))
-        streaming, settings = self.wire.streaming(self.body), self.proxy.settings
+        streaming, settings = self.wire.streaming(self.body), self.settings
         heard = _chained(() if first is None else (first,), events)
         released = guarded(streaming, self.exchange, turn, heard, window=settings.window, overlap=settings.overlap)
 
@@ -97,8 +150,12 @@ class Call:
                 await released.aclose()
                 await events.aclose()
 
-        headers = {**guard_headers(self.exchange, unread=self.unread), **STREAM}
+        headers = {**self._answered_by(), **STREAM}
         return StreamingResponse(sent(), headers=headers, media_type="text/event-stream")
+
+    def _answered_by(self) -> dict[str, str]:
+        """The headers of an answer that a provider gave."""
+        return {**guard_headers(self.exchange, unread=self.unread), "x-guard-upstream": quote(self.target.name, ":/")}
 
     async def _encoded(self, streaming: Streaming, released: AsyncIterator[Body]) -> AsyncGenerator[bytes]:
         try:

@@ -25,6 +25,7 @@ async def readyz(request: Request) -> Response:
         "status": "ready" if policies else "no policy",
         "policies": policies,
         "problem": proxy.policies.status.error,
+        "upstreams": proxy.targets.states,
         "events": asdict(proxy.events.stats) if proxy.events else None,
         "redis": (proxy.redis.problem or "ok") if proxy.redis else None,
     }

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from guard.guard import Guard
 from guard.policies.live import LivePolicies
 from guard.proxy.auth import AppKeys
+from guard.proxy.resilience import Targets
 from guard.proxy.upstream import Upstream
 from guard.redis import SharedRedis
 from guard.settings import Settings
@@ -25,12 +26,17 @@ class Proxy:
     """One worker's parts. Routes find it as `request.app.state.proxy`."""
 
     guard: Guard
-    upstream: Upstream
+    targets: Targets
     keys: AppKeys
     settings: Settings
     policies: LivePolicies
     events: Buffer | None = None
     redis: SharedRedis | None = None
+
+    @property
+    def upstream(self) -> Upstream:
+        """The provider of the settings, asked once: without retries, and without others that stand in for it."""
+        return self.targets.first.upstream
 
 
 class HungUp(Exception):

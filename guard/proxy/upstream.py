@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import aiohttp
@@ -18,7 +21,10 @@ from guard.proxy.body import dump
 #: Headers of the caller that the provider is shown. Keys and hop-by-hop headers are not among them.
 PASSED_ON = ("openai-organization", "openai-project", "openai-beta", "user-agent", "accept-language")
 #: Headers of the provider that the caller is shown.
-PASSED_BACK = ("x-request-id", "retry-after", "openai-processing-ms", "openai-version")
+PASSED_BACK = (
+    *("x-request-id", "retry-after", "retry-after-ms", "x-should-retry"),
+    *("openai-processing-ms", "openai-version"),
+)
 
 
 class UpstreamRefused(UpstreamError):
@@ -28,7 +34,8 @@ class UpstreamRefused(UpstreamError):
         self.status = status
         self.body = body
         self.headers = dict(headers)
-        super().__init__(f"the provider answered with status {status}")
+        wait = seconds_of(self.headers)
+        super().__init__(f"the provider answered with status {status}", said=status, retry_after=wait)
 
 
 class Upstream(Protocol):
@@ -128,10 +135,7 @@ class HttpUpstream:
                     await self._refuse(response)
                 yield response
         except (httpx.HTTPError, aiohttp.ClientError) as error:  # the transport lets some of aiohttp's own through
-            # The transport calls every lost connection a time-out; only its cause tells which it was.
-            if isinstance(error, httpx.TimeoutException) and isinstance(error.__cause__, TimeoutError):
-                raise UpstreamTimeout("the provider did not answer in time; try again, or raise read_timeout") from None
-            raise UpstreamError(f"the provider cannot be reached or broke off: {type(error).__name__}") from None
+            raise _unreachable(error) from None
 
     def _headers(self, headers: Mapping[str, str], *, raw: bool) -> list[tuple[bytes, bytes]]:
         passed = (*PASSED_ON, "content-type") if raw else PASSED_ON
@@ -149,14 +153,18 @@ class HttpUpstream:
         if response.status_code in (401, 403) and self._key:
             # What the provider says of it shows parts of the key, and the caller cannot mend it.
             refused = f"the provider refused Guard's own key with status {response.status_code}"
-            raise UpstreamError(f"{refused}; whoever runs Guard has to look at upstream_key_env")
+            raise UpstreamError(f"{refused}; whoever runs Guard has to look at upstream_key_env", cause="key")
         content = await self._read(response)
         try:
             body = orjson.loads(content)
         except orjson.JSONDecodeError:
             body = None
         if response.status_code < 400 or not isinstance(body, dict):
-            raise UpstreamError(f"the provider answered with status {response.status_code} and no JSON")
+            raise UpstreamError(
+                f"the provider answered with status {response.status_code} and no JSON",
+                said=response.status_code,
+                retry_after=seconds_of(response.headers),
+            )
         shown = {name: response.headers[name] for name in PASSED_BACK if name in response.headers}
         raise UpstreamRefused(response.status_code, body, shown)
 
@@ -176,3 +184,33 @@ class HttpUpstream:
             if len(content) > self._limit:
                 raise UpstreamError(f"the provider's answer is larger than {self._limit:,} bytes; raise max_answer")
         return bytes(content)
+
+
+def seconds_of(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a response asks to wait (`retry-after-ms`, or `retry-after` in either form); None: not said."""
+    with suppress(ValueError):
+        if "retry-after-ms" in headers:
+            return _positive(float(headers["retry-after-ms"]) / 1000)
+    after = headers.get("retry-after", "")
+    with suppress(ValueError):
+        return _positive(float(after))
+    with suppress(ValueError, TypeError):
+        return _positive(parsedate_to_datetime(after).timestamp() - time.time())
+    return None
+
+
+def _positive(seconds: float) -> float | None:
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _unreachable(error: Exception) -> UpstreamError:
+    """What a transport's error says: the transport itself calls every lost connection a time-out."""
+    met = error.__cause__ or error
+    if isinstance(met, (aiohttp.ClientConnectorError, httpx.ConnectError)):
+        return UpstreamError(f"the provider cannot be reached: {type(met).__name__}", cause="connect")
+    if isinstance(met, aiohttp.ConnectionTimeoutError):
+        return UpstreamTimeout("the provider cannot be connected to in time; see connect_timeout", cause="connect")
+    if isinstance(met, TimeoutError):
+        late = "the provider did not answer in time; try again, or raise read_timeout"
+        return UpstreamTimeout(late, cause="timeout")
+    return UpstreamError(f"the provider broke off: {type(met).__name__}", cause="disconnect")

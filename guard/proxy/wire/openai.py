@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guard.errors import BadRequest, GuardError, UpstreamError
+from guard.errors import BadRequest, Busy, GuardError, UpstreamError
 from guard.proxy.wire.leaves import Body
 
 #: Our label → the request's fields for it, the first one set counts.
@@ -34,6 +34,8 @@ def error(error: GuardError) -> Body:
         kind, code, param = _kind(error), error.code, error.param
     elif isinstance(error, UpstreamError):
         kind, code = "upstream_error", error.code
+    elif isinstance(error, Busy):
+        kind, code = "rate_limit_error" if error.status == 429 else "server_error", error.code
     else:
         kind, code = "server_error", "guard_error"
     return {"error": {"message": str(error), "type": kind, "param": param, "code": code}}
