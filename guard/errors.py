@@ -15,7 +15,12 @@ GuardError
 ├── UpstreamError        the model's provider did not give a usable answer
 │   ├── UpstreamTimeout  … in time
 │   └── UpstreamAway     … so often that it is not asked for a while
-├── StoreError           events cannot be read or written
+├── StoreError           events, or central's own records, cannot be read or written
+├── CentralError         central refuses what it was asked
+│   ├── Invalid          it is not understood, or may not be so
+│   ├── Forbidden        the key may not do it
+│   ├── NotFound         there is no such thing, or the key may not see it
+│   └── Conflict         it does not go with what is there
 └── Blocked              a decision stopped the turn, and the caller asked for an exception
 """
 
@@ -155,7 +160,46 @@ class UpstreamAway(UpstreamError):
 
 
 class StoreError(GuardError):
-    """Events cannot be read or written."""
+    """Events, or central's own records, cannot be read or written."""
+
+
+class CentralError(GuardError):
+    """Central refuses what it was asked; `param` names the offending field where there is one."""
+
+    status = 400
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        self.param = param
+        super().__init__(message)
+
+
+class Invalid(CentralError):
+    """The request is not understood, or what it asks for may not be so."""
+
+    status = 422
+    code = "invalid"
+
+
+class Forbidden(CentralError):
+    """The key may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(CentralError):
+    """There is no such thing, or the key may not see it."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(CentralError):
+    """The request does not go with what is there."""
+
+    status = 409
+    code = "conflict"
 
 
 class Blocked(GuardError):

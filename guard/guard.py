@@ -26,8 +26,10 @@ ANSWERED: tuple[Side, ...] = ("output", "tool_call")
 class Policies(Protocol):
     """Where a turn's policy comes from: one policy, a set of them, or a live source."""
 
-    def select(self, app: str = "", model: str = "", route: str = "") -> LoadedPolicy:
-        """The policy for a turn. Raises NoPolicy where none applies."""
+    def select(
+        self, app: str = "", model: str = "", route: str = "", *, user: str = "", session: str = ""
+    ) -> LoadedPolicy:
+        """The policy for a turn; user and session choose among versions of it. Raises NoPolicy where none applies."""
         ...
 
 
@@ -173,7 +175,8 @@ class Guard:
 
     def exchange(self, *, app: str = "", model: str = "", route: str = "", **labels: str) -> Exchange:
         """A new request under the policy that applies to it. Raises NoPolicy where none does."""
-        policy = self.policies.select(app, model, route)
+        who = {name: labels.get(name, "") for name in ("user", "session")}
+        policy = self.policies.select(app, model, route, **who)
         return Exchange(self, policy, {"app": app, "model": model, **labels})
 
     async def acheck(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -11,7 +11,39 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from guard.errors import PolicyError, SettingsError, nearest
 from guard.policies.document import Document, read
 
-DEFAULT_FILE = Path("guard.yaml")
+
+class FileSettings(BaseSettings):
+    """Settings that come from flags, the environment and a file; `FILE` is read where no other is named."""
+
+    FILE: ClassVar[Path] = Path("guard.yaml")
+
+    @classmethod
+    def load(cls, file: Path | None = None, **flags: Any) -> Self:
+        """The settings from flags (None: not given), the environment, and `file` (default: `FILE`, if there).
+
+        Raises SettingsError that names the setting, and the line where it came from the file.
+        """
+        document = _document(file or (cls.FILE if cls.FILE.is_file() else None))
+        below = dict(document.data) if document else {}
+
+        class Sourced(cls):  # type: ignore[misc, valid-type]
+            """The settings with the file as the source below the environment."""
+
+            @classmethod
+            def settings_customise_sources(
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                dotenv_settings: PydanticBaseSettingsSource,
+                file_secret_settings: PydanticBaseSettingsSource,
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=below)
+
+        try:
+            return Sourced(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[return-value]
+        except ValidationError as error:
+            raise _explained(error, document, cls) from None
 
 
 class Fallback(BaseModel):
@@ -40,7 +72,7 @@ class Fallback(BaseModel):
         return self
 
 
-class Settings(BaseSettings):
+class Settings(FileSettings):
     """How Guard runs. The environment variable of a field is `GUARD_` and its name in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="GUARD_", extra="forbid", frozen=True)
@@ -134,34 +166,6 @@ class Settings(BaseSettings):
     def _known_upstream(cls, upstream: str) -> str:
         return _upstream(upstream)
 
-    @classmethod
-    def load(cls, file: Path | None = None, **flags: Any) -> Settings:
-        """The settings from flags (None: not given), the environment, and `file` (default: guard.yaml, if there).
-
-        Raises SettingsError that names the setting, and the line where it came from the file.
-        """
-        document = _document(file)
-        below = dict(document.data) if document else {}
-
-        class Sourced(cls):  # type: ignore[misc, valid-type]
-            """The settings with the file as the source below the environment."""
-
-            @classmethod
-            def settings_customise_sources(
-                cls,
-                settings_cls: type[BaseSettings],
-                init_settings: PydanticBaseSettingsSource,
-                env_settings: PydanticBaseSettingsSource,
-                dotenv_settings: PydanticBaseSettingsSource,
-                file_secret_settings: PydanticBaseSettingsSource,
-            ) -> tuple[PydanticBaseSettingsSource, ...]:
-                return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=below)
-
-        try:
-            return Sourced(**{name: value for name, value in flags.items() if value is not None})
-        except ValidationError as error:
-            raise _explained(error, document) from None
-
 
 def _upstream(upstream: str) -> str:
     if upstream == "demo" or upstream.split("/")[0] == "litellm" or upstream.startswith(("http://", "https://")):
@@ -170,7 +174,6 @@ def _upstream(upstream: str) -> str:
 
 
 def _document(file: Path | None) -> Document | None:
-    file = file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     if file is None:
         return None
     try:
@@ -179,13 +182,14 @@ def _document(file: Path | None) -> Document | None:
         raise SettingsError(str(error)) from None
 
 
-def _explained(error: ValidationError, document: Document | None) -> SettingsError:
+def _explained(error: ValidationError, document: Document | None, settings: type[BaseSettings]) -> SettingsError:
     lines = []
+    prefix = settings.model_config.get("env_prefix", "")
     for one in error.errors(include_url=False):
         name = str(one["loc"][0]) if one["loc"] else ""
-        where = document.where(one["loc"]) if document and name in document.data else f"GUARD_{name.upper()}"
+        where = document.where(one["loc"]) if document and name in document.data else f"{prefix}{name.upper()}"
         said = one["msg"].removeprefix("Value error, ")
         if one["type"] == "extra_forbidden":
-            said = f"there is no such setting; {nearest(name, Settings.model_fields)}"
+            said = f"there is no such setting; {nearest(name, settings.model_fields)}"
         lines.append(f"{where}: {name}: {said}")
     return SettingsError("\n".join(lines))

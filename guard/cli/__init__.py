@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from guard.cli import check, events, metrics, policy, serve, train
+from guard.cli import central, check, events, metrics, policy, serve, train
 from guard.errors import GuardError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("train")(train.train)
 app.add_typer(policy.app, name="policy")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(events.app, name="events")
+app.add_typer(central.app, name="central")
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +11,9 @@ import typer
 from rich.console import Console
 
 from guard.errors import SettingsError
+from guard.keys import hash_key, make_key
 from guard.policies import load_policies
-from guard.proxy.auth import AppKeys, hash_key
+from guard.proxy.auth import AppKeys
 from guard.settings import Settings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -79,7 +79,7 @@ def demo(
 
 def key(app: Annotated[str, typer.Argument(help="The app that the key is for.")]) -> None:
     """Make a key for an app: give the key to the app, and its hash to Guard's settings. It is shown only once."""
-    made = f"gk-{secrets.token_urlsafe(32)}"
+    made = make_key()
     console = Console()
     console.print(f"key, for the app (OPENAI_API_KEY): {made}", markup=False, soft_wrap=True)
     console.print(f"apps:\n  {app}: ['sha256:{hash_key(made)}']", markup=False, soft_wrap=True, highlight=False)

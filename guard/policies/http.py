@@ -11,7 +11,8 @@ import httpx
 
 from guard.errors import PolicyError
 from guard.metrics.registry import REGISTRY, Registry
-from guard.policies.document import MAX_BYTES, Document, parse
+from guard.policies.alone import refuse_code
+from guard.policies.document import MAX_BYTES, parse
 from guard.policies.load import load_document
 from guard.policies.set import PolicySet
 
@@ -49,7 +50,7 @@ class HttpSource:
         if self._body is None:
             self._body = self._first()
         document = parse(self._body, self.shown)
-        _refuse_code(document)
+        refuse_code(document)
         policy = load_document(document, self.file, metrics=self.metrics)
         self._keep(self._body)
         return PolicySet((policy,))
@@ -107,14 +108,3 @@ class HttpSource:
             new.replace(self.file)  # whole or not at all: other workers read it too
         except OSError as error:
             log.warning("the policy of %s cannot be kept in %s: %s", self.shown, self.file, error.strerror)
-
-
-def _refuse_code(document: Document) -> None:
-    """Whoever can change what a URL gives must not be able to run functions on this machine."""
-    metrics = document.data.get("metrics")
-    for name, declared in metrics.items() if isinstance(metrics, dict) else ():
-        if isinstance(declared, dict) and declared.get("kind") == "code":
-            fix = "register the function here with @guard.metric, or keep the policy in a file"
-            raise PolicyError(
-                document.problem(("metrics", name, "kind"), f"a policy from a URL may not run code; {fix}")
-            )

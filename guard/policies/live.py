@@ -49,9 +49,11 @@ class LivePolicies:
         self._tried = 0.0
         self._watching: asyncio.Task[None] | None = None
 
-    def select(self, app: str = "", model: str = "", route: str = "") -> LoadedPolicy:
+    def select(
+        self, app: str = "", model: str = "", route: str = "", *, user: str = "", session: str = ""
+    ) -> LoadedPolicy:
         """The policy in force that names the turn most closely. Raises NoPolicy where none applies."""
-        return self.current.select(app, model, route)
+        return self.current.select(app, model, route, user=user, session=session)
 
     async def __aenter__(self) -> LivePolicies:
         """Loads, and begins to watch. Raises PolicyError where there is nothing good to begin with."""
@@ -81,7 +83,7 @@ class LivePolicies:
     def load(self) -> None:
         """Put in force what the source now gives. Raises PolicyError, and changes nothing, where it is broken."""
         policies = self.source.load()
-        for policy in policies.policies:
+        for policy in policies.all:
             policy.make_ready()
         self.current = policies
         now = time.time()

@@ -51,7 +51,9 @@ class LoadedPolicy:
         """`name@revision`, as headers and events carry it."""
         return f"{self.name}@{self.revision}"
 
-    def select(self, app: str = "", model: str = "", route: str = "") -> LoadedPolicy:
+    def select(
+        self, app: str = "", model: str = "", route: str = "", *, user: str = "", session: str = ""
+    ) -> LoadedPolicy:
         """Itself, whatever the turn: a policy that is handed over by name applies to everything it is asked about."""
         return self
 

@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from guard.errors import NoPolicy
 from guard.policies.loaded import LoadedPolicy
+from guard.policies.rollout import Rollout
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """Policies with names of their own."""
+    """Policies with names of their own.
+
+    `rollouts` are the candidates tried beside some of them, by the policy's name; `keys` are the apps' keys that came
+    with the policies: for each app (hash, UTC epoch seconds at which it ends or None).
+    """
 
     policies: tuple[LoadedPolicy, ...]
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)
+    keys: Mapping[str, tuple[tuple[str, float | None], ...]] = field(default_factory=dict)
 
-    def select(self, app: str = "", model: str = "", route: str = "") -> LoadedPolicy:
-        """The policy whose `applies_to` names the turn most closely. Raises NoPolicy where none applies."""
+    @property
+    def all(self) -> tuple[LoadedPolicy, ...]:
+        """The policies and their candidates."""
+        return (*self.policies, *(rollout.candidate for rollout in self.rollouts.values()))
+
+    def select(
+        self, app: str = "", model: str = "", route: str = "", *, user: str = "", session: str = ""
+    ) -> LoadedPolicy:
+        """The policy whose `applies_to` names the turn most closely, or the candidate that has this turn.
+
+        Raises NoPolicy where none applies.
+        """
+        policy = self._nearest(app, model, route)
+        rollout = self.rollouts.get(policy.name)
+        if rollout is not None and rollout.takes({"app": app, "user": user, "session": session}):
+            return rollout.candidate
+        return policy
+
+    def rival(self, policy: LoadedPolicy) -> LoadedPolicy | None:
+        """What a policy is compared with: its candidate, or for a candidate the version in force."""
+        rollout = self.rollouts.get(policy.name)
+        if rollout is None or policy is not rollout.candidate:
+            return rollout.candidate if rollout else None
+        return next((one for one in self.policies if one.name == policy.name), None)
+
+    def _nearest(self, app: str, model: str, route: str) -> LoadedPolicy:
         found = [
             (near, policy)
             for policy in self.policies

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from starlette.requests import Request
 
 from guard.errors import SettingsError, Unauthorised
+from guard.keys import hash_key
 
 #: The app of callers where no apps are configured.
 ANYONE = "default"
@@ -58,11 +58,6 @@ def bearer(request: Request) -> str:
     """The key that a request carries, or an empty string."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
-
-
-def hash_key(key: str) -> str:
-    """How a key is kept: keys are long and random, so a plain SHA-256 cannot be reversed."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _digest_of_setting(app: str, key: str) -> str:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from guard.answer import as_json
 from guard.errors import BadRequest
-from guard.guard import Verdict
-from guard.metrics import Failure, Score, Side, ToolCall, Turn
+from guard.metrics import Side, ToolCall, Turn
 from guard.metrics.turn import read_message
 from guard.proxy.body import Json, read_json
 from guard.proxy.headers import guard_headers
@@ -73,48 +73,6 @@ async def check(request: Request) -> Response:
         raise BadRequest(f"nothing on side '{asked.stage}' to check; give 'text'", param="text")
     verdict = await unless_hung_up(request, exchange.check(turn, asked.stage))
     return Json(as_json(verdict), headers=guard_headers(exchange))
-
-
-def as_json(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as the caller is shown it. `texts` are those to go on with, one for one with those that were sent."""
-    decision = verdict.decision
-    return {
-        "status": decision.status,
-        "allowed": verdict.allowed,
-        "action": decision.action.type,
-        "ruleset": decision.ruleset.name if decision.ruleset else None,
-        "reply": verdict.reply,
-        "texts": list(verdict.turn.passages(decision.stage.kind)) if verdict.allowed else [],
-        "why": verdict.why,
-        "policy": verdict.policy.label,
-        "event": verdict.event,
-        "millis": round(verdict.millis, 3),
-        "rulesets": [
-            {
-                "name": outcome.ruleset.name,
-                "mode": outcome.ruleset.mode,
-                "status": outcome.status,
-                "rules": [{"rule": str(rule.rule), "status": rule.status} for rule in outcome.rules],
-            }
-            for outcome in decision.outcomes
-        ],
-        "measurements": [
-            {"metric": probe.metric, "of": probe.of, **_measured(measurement)}
-            for probe, measurement in decision.measurements.items()
-        ],
-    }
-
-
-def _measured(measurement: Score | Failure) -> dict[str, Any]:
-    if isinstance(measurement, Failure):
-        return {"error": measurement.error, "timed_out": measurement.timed_out, "millis": measurement.millis}
-    return {
-        "value": measurement.value,
-        "labels": measurement.labels,
-        "spans": measurement.spans,
-        "reason": measurement.reason,
-        "millis": measurement.millis,
-    }
 
 
 def _parsed(body: dict[str, Any]) -> Check:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event as hooks
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from guard.errors import StoreError
+from guard.store.database import Database
 from guard.store.event import Event
 from guard.store.filter import Filter
 from guard.store.ids import first_id
@@ -23,12 +18,10 @@ from guard.store.store import EVERYTHING, Arrived
 from guard.store.tables import SCHEMA, TABLES, row, schema, where
 from guard.store.tables import events as table
 
-#: Seconds that a writer waits for another process's write.
-BUSY = 10
 #: Rows that one transaction of a pruning removes, so that writers need not wait long.
 PRUNED_AT_ONCE = 5_000
-#: Writers take turns, so that events become visible in the order of their places, and tables are made once.
-_TURN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7162318)"}
+#: What the writers of these tables share: see Database.
+_TURN = 7_162_318
 
 _c = table.c
 
@@ -36,48 +29,27 @@ _c = table.c
 class SqlStore:
     """A store in a database. Several processes may write and read it at once."""
 
-    def __init__(self, engine: AsyncEngine, name: str, broken: tuple[type[Exception], ...]) -> None:
-        """`name` is what errors call the store by; `broken` are the errors that its driver raises by itself."""
-        self._engine = engine
-        self._name = name
-        self._broken = (SQLAlchemyError, OSError, *broken)
-        dialect = sqlite if engine.dialect.name == "sqlite" else postgresql
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        dialect = sqlite if database.dialect == "sqlite" else postgresql
         self._add = dialect.insert(table).on_conflict_do_nothing(index_elements=["id"])
 
     @classmethod
     async def sqlite(cls, file: Path) -> SqlStore:
         """The store in a file, made where there is none. Raises StoreError."""
-        engine = create_async_engine(f"sqlite+aiosqlite:///{file}", connect_args={"timeout": BUSY})
-        hooks.listen(
-            engine.sync_engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=NORMAL")
-        )
-        store = cls(engine, f"file {file}", (sqlite3.Error,))
-        with store._telling():
-            await asyncio.to_thread(_write_ahead, file)
-        return await store._made()
+        return await cls(await Database.sqlite(file, holds="events", turn=_TURN))._made()
 
     @classmethod
     async def postgres(cls, url: str) -> SqlStore:
         """The store in the database at a libpq URL, its tables made where there are none. Raises StoreError."""
-        try:
-            import asyncpg
-        except ImportError:
-            raise StoreError("events in Postgres need its driver: pip install 'stageguard[postgres]'") from None
-        # The driver reads the URL itself, so that sslmode and its like mean what they mean to every Postgres client.
-        engine = create_async_engine(
-            "postgresql+asyncpg://",
-            async_creator=lambda *_: asyncpg.connect(url, timeout=BUSY, command_timeout=3 * BUSY),
-            pool_pre_ping=True,
-        )
-        store = cls(engine, f"database {_nameable(url)}", (asyncpg.PostgresError, asyncpg.InterfaceError))
-        return await store._made()
+        return await cls(await Database.postgres(url, holds="events", turn=_TURN))._made()
 
     async def write(self, events: Sequence[Event]) -> None:
         """Add events, all or none; ids that are there already are left as they are."""
         if not events:
             return
         rows = [row(event) for event in events]
-        async with self._writing() as connection:
+        async with self._database.writing() as connection:
             await connection.execute(self._add, rows)
 
     async def get(self, identifier: str) -> Event | None:
@@ -107,7 +79,7 @@ class SqlStore:
         """Events that arrived after a place."""
         end = await self.place()
         query = sa.select(_c.place, _c.document).where(_c.place > after, _c.place <= end, where(wanted))
-        async with self._reading() as connection:
+        async with self._database.reading() as connection:
             rows = (await connection.execute(query.order_by(_c.place).limit(limit))).all()
         last = rows[-1].place if len(rows) == limit else max(after, end)
         return Arrived([Event.from_json(row.document) for row in rows], last)
@@ -129,13 +101,13 @@ class SqlStore:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._engine.dispose()
+        await self._database.close()
 
     async def _remove(self, which: sa.ColumnElement[bool]) -> int:
         some = sa.select(_c.place).where(which).limit(PRUNED_AT_ONCE).scalar_subquery()
         removed = 0
         while True:
-            async with self._writing() as connection:
+            async with self._database.writing() as connection:
                 gone = (await connection.execute(sa.delete(table).where(_c.place.in_(some)))).rowcount
             removed += gone
             if gone < PRUNED_AT_ONCE:
@@ -144,14 +116,14 @@ class SqlStore:
     async def _made(self) -> SqlStore:
         """This store with its tables in place, whoever makes them first."""
         try:
-            async with self._writing() as connection:
+            async with self._database.writing() as connection:
                 await connection.run_sync(TABLES.create_all)
                 version = (await connection.execute(sa.select(schema.c.version))).scalar()
                 if version is None:
                     await connection.execute(sa.insert(schema).values(one=1, version=SCHEMA))
             if version is not None and version > SCHEMA:
                 raise StoreError(
-                    f"the events' {self._name} was written by a newer Guard "
+                    f"the events' {self._database.name} was written by a newer Guard "
                     f"(schema {version}, this one reads {SCHEMA}); upgrade stageguard, or name another store"
                 )
         except StoreError:
@@ -160,48 +132,9 @@ class SqlStore:
         return self
 
     async def _events(self, query: sa.Select[Any]) -> list[Event]:
-        async with self._reading() as connection:
+        async with self._database.reading() as connection:
             return [Event.from_json(document) for document in (await connection.execute(query)).scalars()]
 
     async def _scalar(self, query: sa.Select[Any]) -> Any:
-        async with self._reading() as connection:
+        async with self._database.reading() as connection:
             return (await connection.execute(query)).scalar()
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
-        with self._telling():
-            async with self._engine.connect() as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
-        with self._telling():
-            async with self._engine.begin() as connection:
-                await connection.exec_driver_sql(_TURN[self._engine.dialect.name])
-                yield connection
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except self._broken as error:
-            cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0] or type(error).__name__
-            mend = "is it a database of Guard's, may it be written, is there room on the disk?"
-            if self._engine.dialect.name == "postgresql":
-                mend = "does the server run, and are the URL, the user and the password right?"
-            raise StoreError(f"the events' {self._name} does not work: {cause}; {mend}") from error
-
-
-def _write_ahead(file: Path) -> None:
-    """Make the file where there is none, and let readers go on while one process writes."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(file, timeout=BUSY)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-
-
-def _nameable(url: str) -> str:
-    """The URL without its password, for errors. Raises StoreError where it is none."""
-    try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        raise StoreError("the store's URL cannot be read; write postgresql://USER:PASSWORD@HOST:PORT/NAME") from None

@@ -3,7 +3,8 @@
 import pytest
 
 from guard.errors import SettingsError
-from guard.proxy.auth import AppKeys, hash_key
+from guard.keys import hash_key
+from guard.proxy.auth import AppKeys
 from tests.fakes import ScriptedUpstream
 from tests.proxy.conftest import ask
 

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,34 +62,6 @@ def events() -> SimpleNamespace:
     return SimpleNamespace(make=make, event=lambda **given: make(**given)(), stage=STAGE, measured=MEASURED, text=TEXT)
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a Postgres server of our own, which runs as a user without privileges."""
-    programs = _postgres_programs()
-    if programs is None:
-        pytest.skip("no Postgres server is installed here (initdb was not found)")
-    user = next((name for name in ("postgres", "nobody") if os.geteuid() == 0 and _is_user(name)), None)
-    folder = Path(tempfile.mkdtemp(prefix="guard-postgres-"))
-    if user:
-        shutil.chown(folder, user)
-    as_user: dict[str, Any] = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-    data, port = folder / "data", _free_port()
-    subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "guard", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        check=True,
-        **as_user,
-    )
-    options = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
-    server = subprocess.Popen([programs / "postgres", "-D", data, "-p", str(port), *options], **as_user)
-    try:
-        _wait_for(programs, port)
-        yield f"postgresql://guard@127.0.0.1:{port}/postgres"
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where an empty database is."""
@@ -123,35 +87,3 @@ async def _empty(request: pytest.FixtureRequest, folder: Path) -> str:
     await connection.execute("DROP TABLE IF EXISTS guard_events, guard_schema")
     await connection.close()
     return url
-
-
-def _postgres_programs() -> Path | None:
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).resolve().parent
-    # Debian keeps the server's programs off the path.
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda file: int(file.parts[-3]))
-    return versions[-1].parent if versions else None
-
-
-def _is_user(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _wait_for(programs: Path, port: int) -> None:
-    for _ in range(200):
-        ready = subprocess.run([programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False)
-        if ready.returncode == 0:
-            return
-        time.sleep(0.1)
-    raise RuntimeError("the Postgres server did not start")

@@ -1,0 +1,1 @@
+"""Central's routes, one file for each noun."""

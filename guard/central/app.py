@@ -1,0 +1,81 @@
+"""Central as an ASGI app: its routes, what starts and ends with it, and its errors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from guard.central import answer
+from guard.central.api import audit, keys, projects, stages
+from guard.central.api.common import ERRORS
+from guard.central.central import Central, open_database
+from guard.central.engine import Engine
+from guard.central.limits import WholeBody
+from guard.central.settings import CentralSettings
+from guard.errors import GuardError
+from guard.policies.signature import Signer
+from guard.store.recording import recording
+
+#: Below which all of central's own routes stand; the roots are left to other products' clients.
+ROOT = "/api/v1"
+ROUTERS = (projects.router, keys.router, stages.router, audit.router)
+
+
+def create_app(settings: CentralSettings) -> FastAPI:
+    """Central for these settings."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(settings) as central:
+            app.state.central = central
+            yield
+
+    app = FastAPI(
+        title="Guard central",
+        version="1",
+        description="The control plane: projects, apps and keys, stages, policies, and what is in force where.",
+        lifespan=lifespan,
+    )
+    for router in ROUTERS:
+        app.include_router(router, prefix=ROOT, responses=ERRORS)
+    app.add_api_route("/healthz", _healthz, tags=["health"])
+    app.add_middleware(WholeBody, limit=settings.max_body)
+    app.add_exception_handler(GuardError, answer.guard_error)
+    app.add_exception_handler(RequestValidationError, answer.invalid)
+    app.add_exception_handler(HTTPException, answer.http_error)
+    app.add_exception_handler(Exception, answer.bug)
+    return app
+
+
+def serving_app() -> FastAPI:
+    """Central in a worker process, for the settings that `guard central serve` left in the environment."""
+    file = os.environ.get("GUARD_CENTRAL_CONFIG")
+    return create_app(CentralSettings.load(Path(file) if file else None))
+
+
+@asynccontextmanager
+async def running(settings: CentralSettings) -> AsyncIterator[Central]:
+    """A process's parts, started in their order and ended in the reverse one. Raises StoreError and SettingsError."""
+    async with AsyncExitStack() as stack:
+        signer = Signer.read(Path(settings.signing_key))
+        database = await open_database(settings.database)
+        stack.push_async_callback(database.close)
+        recorder = None
+        if settings.events != "none":
+            kept = recording(settings.events, text=settings.event_text, keep_days=settings.retention_days)
+            recorder = await stack.enter_async_context(kept)
+        central = Central(settings, database, signer, Engine(recorder=recorder))
+        stack.push_async_callback(central.hub.close)
+        yield central
+
+
+async def _healthz() -> dict[str, Any]:
+    """200 as long as the event loop turns."""
+    return {"status": "ok"}

@@ -1,0 +1,53 @@
+"""How central runs. Each setting comes from a flag, an environment variable `GUARD_CENTRAL_…`, or `central.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from guard.settings import FileSettings
+
+
+class CentralSettings(FileSettings):
+    """The environment variable of a field is `GUARD_CENTRAL_` and its name in capitals."""
+
+    FILE: ClassVar[Path] = Path("central.yaml")
+
+    model_config = SettingsConfigDict(env_prefix="GUARD_CENTRAL_", extra="forbid", frozen=True)
+
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8788, ge=0, le=65535, description="The port to listen on; 0 for any free one.")
+    workers: int = Field(default=1, ge=1, le=64, description="Processes that serve.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="How much the log tells."
+    )
+    tls_certificate: str = Field(default="", description="A PEM file with the certificate chain; empty: no TLS.")
+    tls_key: str = Field(default="", description="A PEM file with the certificate's private key.")
+
+    database: str = Field(
+        default="sqlite:///central.db", description="Where central's records are: `sqlite:///FILE` or `postgresql://…`."
+    )
+    signing_key: str = Field(
+        default="central.pem", description="The file with the private key that signs bundles; `guard central init`."
+    )
+
+    max_body: int = Field(default=2_000_000, gt=0, description="Bytes of a request's body.")
+    rate: float = Field(default=100.0, ge=0, description="Requests a second of one key, in the long run; 0: any.")
+    burst: int = Field(default=200, ge=1, description="Requests that one key may make at once.")
+    silent_after: float = Field(
+        default=60.0, gt=0, description="Seconds after which a proxy unheard of counts as gone."
+    )
+
+    events: str = Field(default="none", description="The store for events of checks that central makes; `none`: no.")
+    event_text: Literal["masked", "none", "full"] = Field(default="masked", description="How those keep the text.")
+    retention_days: float = Field(default=30.0, ge=0, description="Days that those are kept; 0: for ever.")
+
+    @field_validator("tls_key")
+    @classmethod
+    def _both_or_none(cls, tls_key: str, info: Any) -> str:
+        if bool(tls_key) != bool(info.data.get("tls_certificate")):
+            raise ValueError("goes with tls_certificate: set both, or none")
+        return tls_key

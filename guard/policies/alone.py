@@ -1,0 +1,46 @@
+"""Policies that come over a network stand alone: they run no code and read no files of the machine they arrive at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from guard.errors import PolicyError
+from guard.policies.document import Document
+
+_CODE = "may not run code; register the function here with @guard.metric, or keep the policy in a file"
+
+
+def refuse_code(document: Document) -> None:
+    """Whoever can change what comes must not be able to run functions on this machine. Raises PolicyError."""
+    for name, declared in _declared(document):
+        if declared.get("kind") == "code":
+            raise PolicyError(document.problem(("metrics", name, "kind"), f"a policy from a URL {_CODE}"))
+
+
+def refuse_files(document: Document) -> None:
+    """Nor to read its files, by a path to one or by building on one. Raises PolicyError."""
+    base = document.data.get("extends")
+    if isinstance(base, str) and not base.startswith("builtin/"):
+        fix = "build on builtin/NAME, or write all of it here"
+        raise PolicyError(document.problem(("extends",), f"a bundle holds no other file to build on; {fix}"))
+    for name, declared in _declared(document):
+        for field, value in declared.items():
+            if isinstance(value, str) and _is_path(value):
+                told = "names a file of this machine, which a policy from elsewhere may not read; write its content"
+                raise PolicyError(document.problem(("metrics", name, str(field)), told))
+
+
+def _declared(document: Document) -> Iterator[tuple[str, dict]]:
+    metrics = document.data.get("metrics")
+    for name, declared in metrics.items() if isinstance(metrics, dict) else ():
+        if isinstance(declared, dict):
+            yield name, declared
+
+
+def _is_path(value: str) -> bool:
+    """Whether a value can lead out of the folder that the policy is read in, in which there is nothing."""
+    if len(value) > 1000 or "\n" in value:
+        return False
+    path = Path(value)
+    return path.is_absolute() or ".." in path.parts
