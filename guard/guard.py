@@ -27,9 +27,12 @@ class Policies(Protocol):
     """Where a turn's policy comes from: one policy, a set of them, or a live source."""
 
     def select(
-        self, app: str = "", model: str = "", route: str = "", *, user: str = "", session: str = ""
+        self, app: str = "", model: str = "", route: str = "", *, name: str = "", user: str = "", session: str = ""
     ) -> LoadedPolicy:
-        """The policy for a turn; user and session choose among versions of it. Raises NoPolicy where none applies."""
+        """The policy for a turn, the one called `name` where that is given; user and session choose among its versions.
+
+        Raises NoPolicy where there is none.
+        """
         ...
 
 
@@ -173,11 +176,11 @@ class Guard:
         self.measure_all = measure_all
         self.project = project
 
-    def exchange(self, *, app: str = "", model: str = "", route: str = "", **labels: str) -> Exchange:
-        """A new request under the policy that applies to it. Raises NoPolicy where none does."""
+    def exchange(self, *, app: str = "", model: str = "", route: str = "", policy: str = "", **labels: str) -> Exchange:
+        """A new request under the policy that applies to it, or that is named. Raises NoPolicy where there is none."""
         who = {name: labels.get(name, "") for name in ("user", "session")}
-        policy = self.policies.select(app, model, route, **who)
-        return Exchange(self, policy, {"app": app, "model": model, **labels})
+        chosen = self.policies.select(app, model, route, name=policy, **who)
+        return Exchange(self, chosen, {"app": app, "model": model, **labels})
 
     async def acheck(
         self, value: Turn | str | Sequence[Mapping[str, Any]], stage: Side = "input", *, app: str = "", **labels: str

@@ -46,6 +46,28 @@ class FileSettings(BaseSettings):
             raise _explained(error, document, cls) from None
 
 
+class AppKey(BaseModel):
+    """A key of an app with what goes with it.
+
+    `key` is `sha256:HEX` or `env:NAME`; `name` tells it from the app's others, by default by its hash; `policy` is the
+    one that holds for it whatever `applies_to` says; `labels` go onto its turns, and no request changes them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    name: str = ""
+    policy: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("labels")
+    @classmethod
+    def _no_other_names(cls, labels: dict[str, str]) -> dict[str, str]:
+        for taken in sorted({"app", "key", "model", "route", "policy"} & labels.keys()):
+            raise ValueError(f"'{taken}' is said by other means; give the label another name")
+        return labels
+
+
 class Fallback(BaseModel):
     """Who is asked when the upstream fails: another `model` there, or another `upstream` with its own key.
 
@@ -116,6 +138,12 @@ class Settings(FileSettings):
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8787, ge=0, le=65535, description="The port to listen on; 0 for any free one.")
     workers: int = Field(default=1, ge=1, le=256, description="Processes that serve.")
+    drain_delay: float = Field(
+        default=2.0, ge=0, description="Seconds for which a worker told to end (SIGTERM) serves on as not ready."
+    )
+    drain_timeout: float = Field(
+        default=25.0, gt=0, description="Seconds that what is under way then has to come to its end."
+    )
     redis: SecretStr = Field(
         default=SecretStr(""),
         description="The URL of a Redis that workers share limits and verdicts through; empty: each counts for itself.",
@@ -124,7 +152,7 @@ class Settings(FileSettings):
         default="info", description="How much the log tells."
     )
 
-    apps: dict[str, list[str]] = Field(
+    apps: dict[str, list[str | AppKey]] = Field(
         default_factory=dict,
         description="App keys by app, each `sha256:HEX` (see `guard key`) or `env:NAME`; none: no key is asked for.",
     )

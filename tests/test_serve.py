@@ -1,6 +1,7 @@
 """`guard serve` as a process: it serves, follows its policy file, survives kill -9, and ends when told to."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from guard.store import open_store, time_of
-from tests.proxy.conftest import POLICY
+from tests.proxy.conftest import POLICY, running
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +25,7 @@ BATCH, BUSY = 0.25, 1.0
 
 
 @contextmanager
-def serving(folder, *options, policy=POLICY):
+def serving(folder, *options, policy=POLICY, **settings):
     """`guard serve` in a folder, once it is ready: the process and its base URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -35,6 +36,7 @@ def serving(folder, *options, policy=POLICY):
     command = [sys.executable, "-m", "guard", "serve", "--policy", str(file), "--upstream", "demo", "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
     environment["PYTHONPATH"] = str(Path.cwd())
+    environment.update({f"GUARD_{name.upper()}": str(value) for name, value in settings.items()})
     process = subprocess.Popen(
         [*command, *options], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -101,6 +103,73 @@ def test_sigterm_lets_a_stream_end_before_the_process_does(tmp_path):
             assert "data: [DONE]" in list(lines)
         # uvicorn ends in order, then lets the signal have its way.
         assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_sigterm_is_told_by_readyz_before_connections_are_refused(tmp_path):
+    with serving(tmp_path, drain_delay=5) as (process, url):
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: httpx.get(url + "/readyz").status_code == 503)
+        assert httpx.get(url + "/readyz").json()["status"] == "draining"
+        assert ask(url).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert ask(url).status_code == 200
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_sigterm_ends_what_does_not_come_to_its_end_and_keeps_its_events(tmp_path):
+    with running(endless) as provider:
+        options = ("--upstream", f"{provider}/v1")
+        with serving(tmp_path, *options, drain_delay=0, drain_timeout=1) as (process, url):
+            with httpx.stream(
+                "POST", url + "/v1/chat/completions", json={**BODY, "stream": True}, timeout=30
+            ) as response:
+                lines = response.iter_lines()
+                next(lines)
+                process.send_signal(signal.SIGTERM)
+                with suppress(httpx.HTTPError):
+                    assert "data: [DONE]" not in list(lines)
+            assert process.wait(20) in (0, -signal.SIGTERM)
+    assert response.headers["x-guard-event"] in {event.id for event in asyncio.run(events(tmp_path))}
+
+
+async def endless(scope, receive, send):
+    """A provider whose streams never end."""
+    if scope["type"] != "http":
+        return
+    choice = {"index": 0, "delta": {"content": "word " * 200}, "finish_reason": None}
+    chunk = json.dumps({"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+    while True:
+        await send({"type": "http.response.body", "body": f"data: {chunk}\n\n".encode(), "more_body": True})
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_do_not_outlive_their_parent(tmp_path, number):
+    with serving(tmp_path, "--workers", "2") as (process, url):
+        pids = workers(process.pid)
+        assert len(pids) >= 2
+        process.send_signal(number)
+        process.wait(20)
+        eventually(lambda: not any(Path(f"/proc/{pid}/stat").exists() for pid in pids))
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(url + "/healthz")
+
+
+def test_a_worker_that_is_killed_is_replaced(tmp_path):
+    with serving(tmp_path, "--workers", "2") as (process, url):
+        before = workers(process.pid)
+        os.kill(before[-1], signal.SIGKILL)
+        eventually(lambda: len(workers(process.pid)) == len(before) and workers(process.pid) != before)
+        eventually(lambda: ask(url).status_code == 200)
+
+
+def workers(parent):
+    """The processes that this one started; skips where the system does not list them."""
+    listed = Path(f"/proc/{parent}/task/{parent}/children")
+    if not listed.exists():
+        pytest.skip("this system lists no processes under /proc")
+    return [int(pid) for pid in listed.read_text().split()]
 
 
 async def events(folder):

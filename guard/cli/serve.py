@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from guard.errors import SettingsError
+from guard.errors import NoPolicy, SettingsError
 from guard.keys import hash_key, make_key
 from guard.policies import load_policies
 from guard.proxy.auth import AppKeys
@@ -63,7 +64,7 @@ def run(settings: Settings) -> None:
         log_level=settings.log_level,
         access_log=settings.log_level == "debug",
         server_header=False,
-        timeout_graceful_shutdown=30,
+        timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
     )
 
 
@@ -90,6 +91,11 @@ def _say_what_is_served(settings: Settings) -> None:
     console = Console(file=sys.stderr)
     policies = load_policies(settings.policy)
     keys = AppKeys.of(settings.apps)
+    for name in sorted(keys.policies):
+        try:
+            policies.select(name=name)
+        except NoPolicy as error:
+            raise SettingsError(f"apps: {error}") from None
     if settings.upstream_key_env and not os.environ.get(settings.upstream_key_env):
         raise SettingsError(f"upstream_key_env: the variable {settings.upstream_key_env} is not set; set it")
     names = ", ".join(policy.label for policy in policies.policies)

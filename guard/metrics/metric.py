@@ -36,9 +36,10 @@ class Metric:
     `measure(turn, side)` runs on the event loop when it is `async def` and in a thread when it is `def`. `version`
     changes whenever the same text could get another score. `labels` is the closed set of labels it may give, or None
     where any may come. `windowed` says that reading a text in overlapping windows and merging the scores (highest
-    number, union of labels) gives what reading it whole would; where False a stream is held until its end. Metrics
-    that name the same work as `shared` measure a side one after the other in one thread: the first does that work for
-    all, and a thread for each would cost more than the rest.
+    number, union of labels) gives what reading it whole would; where False a stream is held until its end. `of_turn`
+    says that no text is read, only whose turn it is, so that every part of a text gives the same. Metrics that name
+    the same work as `shared` measure a side one after the other in one thread: the first does that work for all, and a
+    thread for each would cost more than the rest.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Metric:
     cost: Cost = Cost.LOCAL
     labels: frozenset[str] | None = None
     windowed: bool = False
+    of_turn: bool = False
     description: str = ""
     warm_up: Callable[[], object] | None = None
     shared: str = ""

@@ -14,18 +14,22 @@ from guard.metrics.metric import Maker, Metric
 
 #: name → "module:factory" of the built-in metrics. A factory takes no argument; its module is imported on first use.
 BUILT_IN = {
+    "app": "guard.metrics.label:app",
     "char_count": "guard.metrics.counts:char_count",
     "context_adherence": "guard.metrics.encoder.adherence:context_adherence",
     "harmful_request": "guard.metrics.encoder.metrics:harmful_request",
     "language": "guard.metrics.language:language",
+    "model": "guard.metrics.label:model",
     "pii": "guard.metrics.pii:pii",
     "prompt_injection": "guard.metrics.encoder.metrics:prompt_injection",
     "secrets": "guard.metrics.secrets:secrets",
+    "session": "guard.metrics.label:session",
     "sexism": "guard.metrics.encoder.metrics:sexism",
     "token_count": "guard.metrics.counts:token_count",
     "tone": "guard.metrics.encoder.tone:tone",
     "toxicity": "guard.metrics.encoder.metrics:toxicity",
     "urls": "guard.metrics.urls:urls",
+    "user": "guard.metrics.label:user",
     "word_count": "guard.metrics.counts:word_count",
 }
 
@@ -37,6 +41,7 @@ KINDS = {
     "json_schema": "guard.metrics.json_schema:JsonSchema",
     "judge": "guard.metrics.judge:Judge",
     "keywords": "guard.metrics.keywords:Keywords",
+    "label": "guard.metrics.label:Label",
     "language": "guard.metrics.language:Language",
     "pii": "guard.metrics.pii:Pii",
     "regex": "guard.metrics.regex:Regex",

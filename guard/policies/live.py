@@ -50,10 +50,10 @@ class LivePolicies:
         self._watching: asyncio.Task[None] | None = None
 
     def select(
-        self, app: str = "", model: str = "", route: str = "", *, user: str = "", session: str = ""
+        self, app: str = "", model: str = "", route: str = "", *, name: str = "", user: str = "", session: str = ""
     ) -> LoadedPolicy:
-        """The policy in force that names the turn most closely. Raises NoPolicy where none applies."""
-        return self.current.select(app, model, route, user=user, session=session)
+        """The policy in force that names the turn most closely, or is called `name`. Raises NoPolicy without one."""
+        return self.current.select(app, model, route, name=name, user=user, session=session)
 
     async def __aenter__(self) -> LivePolicies:
         """Loads, and begins to watch. Raises PolicyError where there is nothing good to begin with."""

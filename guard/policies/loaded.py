@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from guard.errors import PolicyError
+from guard.errors import NoPolicy, PolicyError
 from guard.metrics.metric import Metric
 from guard.metrics.registry import Registry
 from guard.metrics.turn import Side
@@ -52,9 +52,14 @@ class LoadedPolicy:
         return f"{self.name}@{self.revision}"
 
     def select(
-        self, app: str = "", model: str = "", route: str = "", *, user: str = "", session: str = ""
+        self, app: str = "", model: str = "", route: str = "", *, name: str = "", user: str = "", session: str = ""
     ) -> LoadedPolicy:
-        """Itself, whatever the turn: a policy that is handed over by name applies to everything it is asked about."""
+        """Itself, whatever the turn: a policy that is handed over by name applies to everything it is asked about.
+
+        Raises NoPolicy where another one is asked for by `name`.
+        """
+        if name not in ("", self.name):
+            raise NoPolicy(f"there is no policy '{name}', so the request is refused; there is only '{self.name}'")
         return self
 
     async def ready(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from guard.errors import NoPolicy
+from guard.errors import NoPolicy, nearest
 from guard.policies.loaded import LoadedPolicy
 from guard.policies.rollout import Rollout
 
@@ -28,13 +28,13 @@ class PolicySet:
         return (*self.policies, *(rollout.candidate for rollout in self.rollouts.values()))
 
     def select(
-        self, app: str = "", model: str = "", route: str = "", *, user: str = "", session: str = ""
+        self, app: str = "", model: str = "", route: str = "", *, name: str = "", user: str = "", session: str = ""
     ) -> LoadedPolicy:
-        """The policy whose `applies_to` names the turn most closely, or the candidate that has this turn.
+        """The policy whose `applies_to` names the turn most closely, or that is called `name` where that is given.
 
-        Raises NoPolicy where none applies.
+        In its place the candidate that has this turn. Raises NoPolicy where there is none.
         """
-        policy = self._nearest(app, model, route)
+        policy = self._named(name) if name else self._nearest(app, model, route)
         rollout = self.rollouts.get(policy.name)
         if rollout is not None and rollout.takes({"app": app, "user": user, "session": session}):
             return rollout.candidate
@@ -60,3 +60,10 @@ class PolicySet:
             )
         # Equally near ones are told apart by name, so that every worker chooses the same.
         return min(found, key=lambda pair: (tuple(-part for part in pair[0]), pair[1].name))[1]
+
+    def _named(self, name: str) -> LoadedPolicy:
+        for policy in self.policies:
+            if policy.name == name:
+                return policy
+        known = nearest(name, [policy.name for policy in self.policies])
+        raise NoPolicy(f"there is no policy '{name}', so the request is refused; {known}")

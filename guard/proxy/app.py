@@ -24,6 +24,7 @@ from guard.policies.source import source_of
 from guard.proxy.auth import AppKeys
 from guard.proxy.body import Json, headers_of, status_of
 from guard.proxy.check import check
+from guard.proxy.drain import Drain, draining
 from guard.proxy.forward import models, unread
 from guard.proxy.handler import handler
 from guard.proxy.health import healthz, readyz
@@ -43,8 +44,11 @@ log = logging.getLogger(__name__)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def create_app(settings: Settings, *, upstream: Upstream | None = None) -> Starlette:
-    """The proxy for these settings; `upstream` stands in for the one that they name."""
+def create_app(settings: Settings, *, upstream: Upstream | None = None, drains: bool = False) -> Starlette:
+    """The proxy for these settings; `upstream` stands in for the one that they name.
+
+    With `drains` it takes SIGTERM from its server, to end as drain.py says.
+    """
     routes = [
         Route("/healthz", healthz),
         Route("/readyz", readyz),
@@ -56,19 +60,24 @@ def create_app(settings: Settings, *, upstream: Upstream | None = None) -> Starl
         Route("/v1/{rest:path}", unread, methods=METHODS),
     ]
     handlers = {GuardError: _guard_error, HTTPException: _http_error, Exception: _bug, HungUp: _hung_up}
-    return Starlette(routes=routes, exception_handlers=handlers, lifespan=partial(_lifespan, settings, upstream))
+    return Starlette(
+        routes=routes, exception_handlers=handlers, lifespan=partial(_lifespan, settings, upstream, drains)
+    )
 
 
 def serving_app() -> Starlette:
     """The proxy in a worker process, for the settings that `guard serve` left in the environment."""
     file = os.environ.get("GUARD_CONFIG")
-    return create_app(Settings.load(Path(file) if file else None))
+    return create_app(Settings.load(Path(file) if file else None), drains=True)
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, upstream: Upstream | None, app: Starlette) -> AsyncIterator[None]:
+async def _lifespan(settings: Settings, upstream: Upstream | None, drains: bool, app: Starlette) -> AsyncIterator[None]:
     """Start a worker's parts in their order, and end them in the reverse one."""
     async with AsyncExitStack() as stack:
+        drain = Drain()
+        if drains:
+            await stack.enter_async_context(draining(drain, settings.drain_delay))
         policies = await stack.enter_async_context(LivePolicies(source_of(settings.policy), interval=settings.reload))
         buffer = await _recording(settings, stack)
         notifier = await stack.enter_async_context(_notifier(settings))
@@ -82,7 +91,7 @@ async def _lifespan(settings: Settings, upstream: Upstream | None, app: Starlett
         targets = await asyncio.to_thread(open_targets, settings, stack, upstream)
         keys = AppKeys.of(settings.apps)
         redis = _redis(settings, stack)
-        app.state.proxy = Proxy(guard, targets, keys, settings, policies, buffer, redis)
+        app.state.proxy = Proxy(guard, targets, keys, settings, policies, drain, buffer, redis)
         yield
 
 

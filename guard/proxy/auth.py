@@ -5,50 +5,80 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
 from guard.errors import SettingsError, Unauthorised
+from guard.guard import Exchange, Guard
 from guard.keys import hash_key
+from guard.settings import AppKey
 
 #: The app of callers where no apps are configured.
 ANYONE = "default"
 
 
-class AppKeys:
-    """The app that a key belongs to. Where no app is configured everyone is let in, as the app `default`."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling: the app, and what goes with its key. `key` is the key's name, empty where none is asked for."""
 
-    def __init__(self, hashes: Mapping[str, str], *, required: bool = False) -> None:
-        self._hashes = dict(hashes)
-        self._required = required or bool(hashes)
+    app: str
+    key: str = ""
+    policy: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def exchange(self, guard: Guard, model: str, route: str, labels: Mapping[str, str]) -> Exchange:
+        """A new request of the caller's, under the policy of its key or the one that applies. Raises NoPolicy."""
+        said = {**labels, **self.labels, **({"key": self.key} if self.key else {})}
+        return guard.exchange(app=self.app, model=model, route=route, policy=self.policy, **said)
+
+
+class AppKeys:
+    """The caller that a key belongs to. Where no app is configured everyone is let in, as the app `default`."""
+
+    def __init__(self, callers: Mapping[str, Caller], *, required: bool = False) -> None:
+        """`callers` are by their keys' hashes."""
+        self._callers = dict(callers)
+        self._required = required or bool(callers)
 
     @classmethod
-    def of(cls, apps: Mapping[str, Sequence[str]]) -> AppKeys:
+    def of(cls, apps: Mapping[str, Sequence[str | AppKey]]) -> AppKeys:
         """From the setting `apps`. Raises SettingsError for a key that is neither hash nor variable, or set twice."""
-        hashes: dict[str, str] = {}
+        callers: dict[str, Caller] = {}
         for app, keys in apps.items():
             for key in keys:
-                digest = _digest_of_setting(app, key)
-                if hashes.setdefault(digest, app) != app:
-                    raise SettingsError(f"apps: '{app}' and '{hashes[digest]}' have the same key; give each its own")
+                key = AppKey(key=key) if isinstance(key, str) else key
+                digest = _digest_of_setting(app, key.key)
+                known = callers.setdefault(digest, Caller(app, key.name or digest[:8], key.policy, key.labels))
+                if known.app != app:
+                    raise SettingsError(f"apps: '{app}' and '{known.app}' have the same key; give each its own")
         # An app whose last key was taken away must not open the door to everyone.
-        return cls(hashes, required=bool(apps))
+        return cls(callers, required=bool(apps))
 
     @property
     def required(self) -> bool:
         """Whether callers must have a key."""
         return self._required
 
+    @property
+    def policies(self) -> set[str]:
+        """The policies that keys name."""
+        return {caller.policy for caller in self._callers.values() if caller.policy}
+
     def app(self, request: Request) -> str:
         """The caller's app. Raises Unauthorised where a key is required and missing or unknown."""
+        return self.caller(request).app
+
+    def caller(self, request: Request) -> Caller:
+        """Who is calling. Raises Unauthorised where a key is required and missing or unknown."""
         if not self._required:
-            return ANYONE
+            return Caller(ANYONE)
         key = bearer(request)
         if not key:
             raise Unauthorised("an app key is required; send it as 'Authorization: Bearer KEY'")
         digest = hash_key(key)
         # Every hash is compared, in constant time: how long it takes tells nothing about the keys.
-        found = [app for known, app in self._hashes.items() if hmac.compare_digest(known, digest)]
+        found = [caller for known, caller in self._callers.items() if hmac.compare_digest(known, digest)]
         if not found:
             raise Unauthorised("this app key is not known; ask whoever runs Guard for one")
         return found[0]

@@ -64,9 +64,9 @@ class Check(BaseModel):
 async def check(request: Request) -> Response:
     """One check: the decision, its scores, and the texts to go on with."""
     proxy = proxy_of(request)
-    app = proxy.keys.app(request)
+    caller = proxy.keys.caller(request)
     asked = _parsed(await read_json(request, proxy.settings.max_body))
-    exchange = proxy.guard.exchange(app=app, model=asked.model, route=ROUTE)
+    exchange = caller.exchange(proxy.guard, asked.model, ROUTE, {})
     # Whose turn it is says the key: labels of the same name do not count.
     turn = asked.turn({**asked.labels, **exchange.labels})
     if not turn.passages(asked.stage):

@@ -14,6 +14,7 @@ from guard.errors import BadRequest, UpstreamError
 from guard.guard import ANSWERED, ASKED, Exchange
 from guard.metrics import Turn
 from guard.proxy import sse
+from guard.proxy.auth import Caller
 from guard.proxy.body import Json, read_json
 from guard.proxy.headers import guard_headers, summary
 from guard.proxy.proxy import Proxy, proxy_of, unless_hung_up
@@ -35,15 +36,15 @@ def handler(wire: Wire) -> Callable[[Request], Awaitable[Response]]:
 
     async def handle(request: Request) -> Response:
         proxy = proxy_of(request)
-        app = proxy.keys.app(request)
+        caller = proxy.keys.caller(request)
         body = await read_json(request, proxy.settings.max_body)
         wire.validate(body, proxy.settings.max_messages)
-        return await _first_answer(request, proxy, wire, app, body)
+        return await _first_answer(request, proxy, wire, caller, body)
 
     return handle
 
 
-async def _first_answer(request: Request, proxy: Proxy, wire: Wire, app: str, body: Body) -> Response:
+async def _first_answer(request: Request, proxy: Proxy, wire: Wire, caller: Caller, body: Body) -> Response:
     """The answer of the first target that has one.
 
     Each is asked under the policy for its own model: what that policy does not let through never reaches it.
@@ -52,7 +53,7 @@ async def _first_answer(request: Request, proxy: Proxy, wire: Wire, app: str, bo
     failed: UpstreamError | None = None
     for target in proxy.targets.of(body.get("model", ""), wire.path):
         try:
-            return await Call.of(request, proxy, wire, app, body, target, deadline).response()
+            return await Call.of(request, proxy, wire, caller, body, target, deadline).response()
         except UpstreamError as error:
             if failed is None:
                 failed = error
@@ -87,12 +88,12 @@ class Call:
 
     @classmethod
     def of(
-        cls, request: Request, proxy: Proxy, wire: Wire, app: str, body: Body, target: Target, deadline: float
+        cls, request: Request, proxy: Proxy, wire: Wire, caller: Caller, body: Body, target: Target, deadline: float
     ) -> Call:
         """The request as it is put to that target. Raises NoPolicy where no policy is for its model."""
         if target.model:
             body = {**body, "model": target.model}
-        exchange = proxy.guard.exchange(app=app, model=body.get("model", ""), route=wire.route, **wire.labels(body))
+        exchange = caller.exchange(proxy.guard, body.get("model", ""), wire.route, wire.labels(body))
         body = wire.without_refused(body, exchange.policy.refusals(ASKED))
         return cls(request, wire, body, exchange, wire.unread(body), proxy.settings, target, deadline)
 

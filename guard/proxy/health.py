@@ -18,15 +18,16 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 with the policies in force and what went wrong with newer ones; 503 where there are none."""
+    """200 with the policies in force and what else there is to know; 503 without policies, or when about to end."""
     proxy = proxy_of(request)
     policies = [policy.label for policy in proxy.policies.current.policies]
+    status = "draining" if proxy.drain.begun else "ready" if policies else "no policy"
     state: dict[str, Any] = {
-        "status": "ready" if policies else "no policy",
+        "status": status,
         "policies": policies,
         "problem": proxy.policies.status.error,
         "upstreams": proxy.targets.states,
         "events": asdict(proxy.events.stats) if proxy.events else None,
         "redis": (proxy.redis.problem or "ok") if proxy.redis else None,
     }
-    return Json(state, 200 if policies else 503)
+    return Json(state, 200 if status == "ready" else 503)

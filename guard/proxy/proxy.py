@@ -12,6 +12,7 @@ from starlette.requests import Request
 from guard.guard import Guard
 from guard.policies.live import LivePolicies
 from guard.proxy.auth import AppKeys
+from guard.proxy.drain import Drain
 from guard.proxy.resilience import Targets
 from guard.proxy.upstream import Upstream
 from guard.redis import SharedRedis
@@ -30,6 +31,7 @@ class Proxy:
     keys: AppKeys
     settings: Settings
     policies: LivePolicies
+    drain: Drain
     events: Buffer | None = None
     redis: SharedRedis | None = None
 

@@ -17,14 +17,14 @@ from guard.stages.rule import RISING, Test
 def windowed(probe: Probe, stage: Stage, metrics: Mapping[str, Metric]) -> bool:
     """Whether a measurement can be put together from windows of the stage's own text."""
     metric = metrics[probe.metric]
-    return metric.windowed and metric.kind != "label" and probe.of == stage.kind
+    return metric.of_turn or (metric.windowed and metric.kind != "label" and probe.of == stage.kind)
 
 
 def by_windows(stage: Stage, metrics: Mapping[str, Metric]) -> bool:
     """Whether what a stage decides on the windows so far stays decided, whatever the rest of the text says."""
     enforced = [pair for pair in stage.compiled if pair[0].mode == "enforce"]
     return stage.stream == "window" and all(
-        rule.operator in RISING and windowed(probe, stage, metrics)
+        metrics[probe.metric].of_turn or (rule.operator in RISING and windowed(probe, stage, metrics))
         for ruleset, tests in enforced
         for rule, (probe, _) in zip(ruleset.rules, tests, strict=True)
     )
@@ -67,6 +67,8 @@ class Findings:
         known = self._scores.get(probe)
         if known is None:
             self._scores[probe] = outline
+        elif isinstance(known.value, str) and known.value == outline.value:
+            pass  # of the turn, so every window says it
         elif _mergeable(known, outline):
             self._scores[probe] = merged((known, outline))
         else:
@@ -114,6 +116,8 @@ def redactable(decision: Decision) -> bool:
 def _begun(outcome: RuleOutcome) -> bool:
     """Whether a rule of a ruleset that is not triggered is met, or a part of what an `all` asks for was found."""
     rule, measurement = outcome.rule, outcome.measurement
+    if isinstance(measurement, Score) and isinstance(measurement.value, str):
+        return False  # of the turn: it covers nothing in the text
     if rule.operator == "all" and isinstance(measurement, Score) and isinstance(rule.target_value, list):
         return any(label in rule.target_value for label in measurement.labels or ())
     return outcome.status == Status.TRIGGERED

@@ -22,7 +22,7 @@ from guard.policies.files import BUILT_IN as POLICIES
 from guard.policies.files import policy_files
 from guard.policies.scope import AppliesTo
 from guard.proxy.app import create_app
-from guard.settings import Fallback, Settings
+from guard.settings import AppKey, Fallback, Settings
 from guard.stages import Override, Passthrough, Redact, Rule, Ruleset, Stage, Subscription
 from guard.stages.action import Status
 from guard.stages.rule import OPERATORS
@@ -62,6 +62,10 @@ def setting_rows() -> Iterator[str]:
 
 def test_every_field_of_a_fallback_is_documented():
     assert missing(DOCS / "resilience.md", list(Fallback.model_fields)) == []
+
+
+def test_every_field_of_a_key_is_documented():
+    assert missing(DOCS / "proxy.md", list(AppKey.model_fields)) == []
 
 
 @pytest.mark.parametrize("model", WRITTEN, ids=lambda model: model.__name__)

@@ -1,9 +1,13 @@
 """App keys: who is let in, as which app, and what the provider is shown."""
 
+from contextlib import contextmanager
+
 import pytest
+from starlette.testclient import TestClient
 
 from guard.errors import SettingsError
 from guard.keys import hash_key
+from guard.proxy.app import create_app
 from guard.proxy.auth import AppKeys
 from tests.fakes import ScriptedUpstream
 from tests.proxy.conftest import ask
@@ -42,6 +46,69 @@ def test_the_key_chooses_the_policy(client):
     body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
     assert caller.post("/v1/chat/completions", headers=bearer("shop-key"), json=body).status_code == 200
     assert caller.post("/v1/chat/completions", headers=bearer("desk-2"), json=body).status_code == 403
+
+
+OWN = """
+policy: {name}
+metrics:
+  team: {{kind: label, label: team}}
+stages:
+  input:
+    rulesets:
+      - name: blue
+        rules: [{{metric: team, operator: eq, target_value: blue}}]
+        action: {{type: override, choices: [{name} says no.]}}
+applies_to: {{models: [{models}]}}
+"""
+
+
+@pytest.fixture
+def named(settings, tmp_path):
+    """Guard under two policies, of which the first applies to everything, with these keys of the app `shop`."""
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    for name, models in (("common", "'*'"), ("own", "none")):
+        (folder / f"{name}.yaml").write_text(OWN.format(name=name, models=models))
+
+    @contextmanager
+    def make(**key):
+        apps = {"shop": [{"key": f"sha256:{hash_key('k')}", **key}]}
+        chosen = settings(apps=apps).model_copy(update={"policy": str(folder)})
+        with TestClient(create_app(chosen, upstream=ScriptedUpstream()), headers=bearer("k")) as client:
+            yield client
+
+    return make
+
+
+@pytest.mark.parametrize(("key", "policy"), [({}, "common"), ({"policy": "own"}, "own")])
+def test_a_key_may_name_its_policy_which_holds_then_whatever_it_applies_to(named, key, policy):
+    with named(**key) as client:
+        assert ask(client, "hi").headers["x-guard-policy"].startswith(f"{policy}@")
+        checked = client.post("/v1/guard/check", json={"text": "hi"})
+        assert checked.json()["policy"].startswith(f"{policy}@")
+
+
+def test_a_key_whose_policy_is_gone_lets_nothing_through(named):
+    with named(policy="onw") as client:
+        response = ask(client, "hi")
+    assert response.status_code == 403
+    assert "did you mean 'own'" in response.json()["error"]["message"]
+
+
+def test_rules_see_a_keys_labels_and_no_request_changes_them(named):
+    with named(labels={"team": "blue", "user": "shop"}) as client:
+        said = ask(client, "hi", user="somebody").json()["choices"][0]["message"]["content"]
+        assert said == "common says no."
+        check = client.post("/v1/guard/check", json={"text": "hi", "labels": {"team": "red"}}).json()
+        assert check["reply"] == "common says no."
+    with named(labels={"team": "red"}) as client:
+        assert ask(client, "hi").json()["choices"][0]["message"]["content"] == "fine"
+
+
+@pytest.mark.parametrize("name", ["app", "key", "model", "route", "policy"])
+def test_a_label_that_guard_sets_itself_is_refused(settings, name):
+    with pytest.raises(ValueError, match="give the label another name"):
+        settings(apps={"shop": [{"key": "env:K", "labels": {name: "x"}}]})
 
 
 def test_health_needs_no_key(caller):

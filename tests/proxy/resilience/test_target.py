@@ -27,11 +27,11 @@ class Moody:
         self.calls += 1
         return self.script.pop(0)
 
-    async def complete(self, path, body, headers):
+    async def complete(self, path, body, headers) -> Any:
         said = self._next()
         if isinstance(said, BaseException):
             raise said
-        return await said() if callable(said) else said
+        return said if isinstance(said, dict) else await said()
 
     async def get(self, path, headers):
         return await self.complete(path, {}, headers)
@@ -41,7 +41,7 @@ class Moody:
             for event in self._next():
                 if isinstance(event, BaseException):
                     raise event
-                yield await event() if callable(event) else event
+                yield event if isinstance(event, dict) else await event()
         finally:
             self.closed += 1
 
@@ -67,7 +67,7 @@ class There:
     async def stream(self):
         return [event async for event in self.asked.stream(PATH, BODY, {})]
 
-    def passing(self, seconds):
+    def passing(self, seconds) -> Any:
         async def say():
             self.clock.now += seconds
             return {"n": seconds}
