@@ -52,6 +52,22 @@ class Notifies(Protocol):
         ...
 
 
+class Observer(Protocol):
+    """Is told what Guard does, as it does it. It neither waits nor raises."""
+
+    def began(self, exchange: Exchange) -> None:
+        """A request was given its policy."""
+        ...
+
+    def concluded(self, exchange: Exchange, verdict: Verdict) -> None:
+        """A stage has decided."""
+        ...
+
+    def released(self, exchange: Exchange) -> None:
+        """The first of a streamed text was let go."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a check came to: the decision, and the turn to go on with, or the reply to give instead."""
@@ -94,6 +110,7 @@ class Exchange:
     request: str = field(default_factory=new_id)
     placeholders: Placeholders = field(default_factory=Placeholders)
     verdicts: list[Verdict] = field(default_factory=list)
+    started: float = field(default_factory=perf_counter)
 
     async def check(self, turn: Turn, kind: Side) -> Verdict:
         """Check one side of a turn by the policy's stage of that kind."""
@@ -154,9 +171,10 @@ class Guard:
     """Checks turns by policies and records every decision.
 
     The constructor only keeps. `policies` is a policy, a set or a live source; `recorder` takes the events (default:
-    they are dropped); `notifier` tells the policies' subscribers; `random` picks among override choices (seed it to
-    repeat a run); `measure_all` measures also what can no longer change the decision, for recordings that other
-    policies will be tried on; `project` is what events are recorded under.
+    they are dropped); `notifier` tells the policies' subscribers; `observer` is told of everything as it happens;
+    `random` picks among override choices (seed it to repeat a run); `measure_all` measures also what can no longer
+    change the decision, for recordings that other policies will be tried on; `project` is what events are recorded
+    under.
     """
 
     def __init__(
@@ -165,6 +183,7 @@ class Guard:
         *,
         recorder: Recorder | None = None,
         notifier: Notifies | None = None,
+        observer: Observer | None = None,
         random: Random | None = None,
         measure_all: bool = False,
         project: str = "default",
@@ -172,6 +191,7 @@ class Guard:
         self.policies = policies
         self.recorder = recorder
         self.notifier = notifier
+        self.observer = observer
         self.random = random or Random()
         self.measure_all = measure_all
         self.project = project
@@ -180,7 +200,10 @@ class Guard:
         """A new request under the policy that applies to it, or that is named. Raises NoPolicy where there is none."""
         who = {name: labels.get(name, "") for name in ("user", "session")}
         chosen = self.policies.select(app, model, route, name=policy, **who)
-        return Exchange(self, chosen, {"app": app, "model": model, **labels})
+        exchange = Exchange(self, chosen, {"app": app, "model": model, **labels})
+        if self.observer is not None:
+            self.observer.began(exchange)
+        return exchange
 
     async def acheck(
         self, value: Turn | str | Sequence[Mapping[str, Any]], stage: Side = "input", *, app: str = "", **labels: str
@@ -196,7 +219,9 @@ class Guard:
         return run(self.acheck(value, stage, app=app, **labels))
 
     def record(self, exchange: Exchange, verdict: Verdict, turn: Turn) -> None:
-        """Hand a verdict to the recorder and to subscribers; the event itself is made there, off the hot path."""
+        """Hand a verdict to those who listen, the recorder and subscribers; events are made there, off the hot path."""
+        if self.observer is not None:
+            self.observer.concluded(exchange, verdict)
         if self.recorder is None and self.notifier is None:
             return
         make = partial(

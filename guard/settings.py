@@ -182,6 +182,23 @@ class Settings(FileSettings):
         default=SecretStr(""), description="Signs what subscriptions are told (HMAC-SHA256)."
     )
 
+    metrics: bool = Field(default=True, description="Whether `GET /metrics` gives figures to Prometheus.")
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="A port of its own for `/metrics`; 0: the one that apps use."
+    )
+    metrics_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="What a reader of `/metrics` has to send as its bearer token; empty: nothing.",
+    )
+    traces: str = Field(
+        default="",
+        description="Where OpenTelemetry traces go: the address of a collector (OTLP over HTTP), or `otlp` for where "
+        "the variables `OTEL_…` say; empty: there are none.",
+    )
+    trace_text: Literal["none", "masked", "full"] = Field(
+        default="none", description="How much of prompts and answers stands in the traces."
+    )
+
     @field_validator("overlap")
     @classmethod
     def _at_most_half(cls, overlap: int, info: Any) -> int:
@@ -193,6 +210,13 @@ class Settings(FileSettings):
     @classmethod
     def _known_upstream(cls, upstream: str) -> str:
         return _upstream(upstream)
+
+    @field_validator("traces")
+    @classmethod
+    def _known_traces(cls, traces: str) -> str:
+        if traces in ("", "otlp") or traces.startswith(("http://", "https://")):
+            return traces.rstrip("/")
+        raise ValueError("give http(s)://HOST:4318, or otlp")
 
 
 def _upstream(upstream: str) -> str:

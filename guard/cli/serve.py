@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,17 +56,20 @@ def run(settings: Settings) -> None:
     """Serve until told to stop."""
     import uvicorn
 
-    uvicorn.run(
-        "guard.proxy.app:serving_app",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        log_level=settings.log_level,
-        access_log=settings.log_level == "debug",
-        server_header=False,
-        timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
-    )
+    with ExitStack() as stack:
+        if settings.metrics and settings.workers > 1:
+            _share_figures(settings, stack)
+        uvicorn.run(
+            "guard.proxy.app:serving_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            log_level=settings.log_level,
+            access_log=settings.log_level == "debug",
+            server_header=False,
+            timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
+        )
 
 
 def demo(
@@ -84,6 +88,17 @@ def key(app: Annotated[str, typer.Argument(help="The app that the key is for.")]
     console = Console()
     console.print(f"key, for the app (OPENAI_API_KEY): {made}", markup=False, soft_wrap=True)
     console.print(f"apps:\n  {app}: ['sha256:{hash_key(made)}']", markup=False, soft_wrap=True, highlight=False)
+
+
+def _share_figures(settings: Settings, stack: ExitStack) -> None:
+    """Let whichever process is scraped tell of all workers."""
+    from guard.telemetry.running import metrics_port
+    from guard.telemetry.workers import of_all, shared_folder
+
+    folder = stack.enter_context(shared_folder())
+    if settings.metrics_port:
+        token = settings.metrics_token.get_secret_value()
+        stack.callback(metrics_port(settings.host, settings.metrics_port, token, lambda: of_all(folder)))
 
 
 def _say_what_is_served(settings: Settings) -> None:

@@ -133,7 +133,7 @@ def _failure(metric: Metric, error: Exception) -> Failure:
 
 
 def _timed(measurement: Measurement, started: float) -> Measurement:
-    return replace(measurement, millis=(perf_counter() - started) * 1000)
+    return replace(measurement, millis=(perf_counter() - started) * 1000, began=started)
 
 
 def _threads() -> anyio.CapacityLimiter:

@@ -33,6 +33,7 @@ class Score:
     `value` is a float (kind number), a tuple of labels (kind labels) or one string (kind label). `labels` are the
     categories found: the value itself where the kind is labels, a number's categories where it has some, else None.
     `by_label` is each category's own number, found or not, where the metric gives them. `model` names what measured.
+    `began` is when it was measured (perf_counter); 0 where nobody noted it.
     """
 
     value: Value
@@ -42,6 +43,7 @@ class Score:
     millis: float = 0.0
     model: str = ""
     by_label: Mapping[str, float] = field(default_factory=dict)
+    began: float = field(default=0.0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Failure:
     error: str
     millis: float = 0.0
     timed_out: bool = False
+    began: float = field(default=0.0, compare=False, repr=False)
 
 
 Measurement: TypeAlias = Score | Failure
@@ -97,4 +100,5 @@ def merged(scores: Iterable[Score]) -> Score:
     for score in scores:
         for label, number in score.by_label.items():
             by_label[label] = max(number, by_label.get(label, number))
-    return Score(value, labels, spans, reason, sum(score.millis for score in scores), top.model, by_label)
+    millis, began = sum(score.millis for score in scores), min(score.began for score in scores)
+    return Score(value, labels, spans, reason, millis, top.model, by_label, began)

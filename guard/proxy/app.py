@@ -12,6 +12,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -32,12 +33,14 @@ from guard.proxy.moderations import moderations
 from guard.proxy.proxy import HungUp, Proxy
 from guard.proxy.resilience.opening import open_targets
 from guard.proxy.upstream import Upstream, UpstreamRefused
+from guard.proxy.watched import Watched, look_at, metrics
 from guard.proxy.wire import WIRES, openai
 from guard.redis import SharedRedis
 from guard.settings import Settings
 from guard.store.buffer import Buffer
 from guard.store.mask import Masker
 from guard.store.recording import recording
+from guard.telemetry.running import Running
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +62,12 @@ def create_app(settings: Settings, *, upstream: Upstream | None = None, drains: 
         Route("/v1/models/{model:path}", models),
         Route("/v1/{rest:path}", unread, methods=METHODS),
     ]
+    if settings.metrics and not settings.metrics_port:
+        routes.append(Route("/metrics", metrics))
+    watched = [Middleware(Watched, routes)] if settings.metrics or settings.traces else []
     handlers = {GuardError: _guard_error, HTTPException: _http_error, Exception: _bug, HungUp: _hung_up}
-    return Starlette(
-        routes=routes, exception_handlers=handlers, lifespan=partial(_lifespan, settings, upstream, drains)
-    )
+    lifespan = partial(_lifespan, settings, upstream, drains)
+    return Starlette(routes=routes, middleware=watched, exception_handlers=handlers, lifespan=lifespan)
 
 
 def serving_app() -> Starlette:
@@ -81,14 +86,20 @@ async def _lifespan(settings: Settings, upstream: Upstream | None, drains: bool,
         policies = await stack.enter_async_context(LivePolicies(source_of(settings.policy), interval=settings.reload))
         buffer = await _recording(settings, stack)
         notifier = await stack.enter_async_context(_notifier(settings))
+        # Importing what exports takes a moment.
+        watching = await asyncio.to_thread(Running, settings) if settings.metrics or settings.traces else None
         guard = Guard(
             policies,
             recorder=buffer,
             notifier=notifier,
+            observer=watching.observer if watching else None,
             measure_all=settings.measure_all,
             project=settings.project,
         )
         targets = await asyncio.to_thread(open_targets, settings, stack, upstream)
+        app.state.watching = watching
+        if watching is not None:
+            await stack.enter_async_context(watching.started(look_at(policies, buffer, targets)))
         keys = AppKeys.of(settings.apps)
         redis = _redis(settings, stack)
         app.state.proxy = Proxy(guard, targets, keys, settings, policies, drain, buffer, redis)

@@ -22,6 +22,7 @@ from guard.proxy.resilience import Target
 from guard.proxy.resilience.targets import falls_back
 from guard.proxy.stream import guarded
 from guard.proxy.upstream import Upstream
+from guard.proxy.watched import watched
 from guard.proxy.wire.leaves import Body
 from guard.proxy.wire.wire import Streaming, Wire
 from guard.settings import Settings
@@ -100,7 +101,7 @@ class Call:
     @property
     def upstream(self) -> Upstream:
         """The provider, for this request only."""
-        return self.target.until(self.deadline)
+        return watched(self.request, self.target.until(self.deadline), self.target.breaker.name)
 
     async def response(self) -> Response:
         """The answer, whole or streamed; the policy's own where a stage refuses the request."""

@@ -19,7 +19,11 @@ from guard.proxy import sse
 from guard.proxy.body import dump
 
 #: Headers of the caller that the provider is shown. Keys and hop-by-hop headers are not among them.
-PASSED_ON = ("openai-organization", "openai-project", "openai-beta", "user-agent", "accept-language")
+PASSED_ON = (
+    *("openai-organization", "openai-project", "openai-beta", "user-agent", "accept-language"),
+    # W3C trace context: the caller's own, or that of Guard's span within it.
+    *("traceparent", "tracestate"),
+)
 #: Headers of the provider that the caller is shown.
 PASSED_BACK = (
     *("x-request-id", "retry-after", "retry-after-ms", "x-should-retry"),

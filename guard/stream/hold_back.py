@@ -178,6 +178,9 @@ class HoldBack:
 
     def _release(self, border: int, decision: Decision | None) -> None:
         """Let the text up to the border go out, with what is redacted and restored in it."""
+        observer = self.exchange.guard.observer
+        if observer is not None and border and not self.released_to:
+            observer.released(self.exchange)
         region = Region(self._text.slice(self.released_to, border), self.released_to, self.exchange.placeholders)
         redactions = region.redactions(decision, self._live) if decision and self._live else []
         restorations = region.restorations(redactions, in_json=self._kind == "tool_call")

@@ -26,6 +26,7 @@ from guard.settings import AppKey, Fallback, Settings
 from guard.stages import Override, Passthrough, Redact, Rule, Ruleset, Stage, Subscription
 from guard.stages.action import Status
 from guard.stages.rule import OPERATORS
+from guard.telemetry.families import FAMILIES
 from tests.docs.pages import DOCS, ROOT
 
 WRITTEN = (
@@ -121,6 +122,18 @@ def test_every_command_is_documented_with_its_options(command, options):
     about = [section for section in sections if re.match(rf"#+ `{command}\b[^`]*`", section)]
     assert about, f"docs/cli.md has no heading `{command}`"
     assert [option for option in options if f"`{option}" not in about[0]] == []
+
+
+def test_every_figure_is_documented_with_its_kind_labels_and_meaning():
+    text = (DOCS / "telemetry.md").read_text(encoding="utf-8")
+    rows = [
+        f"| `{one.name}{'_total' if one.kind == 'counter' else ''}` | {one.kind} | "
+        f"{', '.join(f'`{label}`' for label in one.labels)} | {one.help} |"
+        for one in FAMILIES
+    ]
+    assert [row for row in rows if row not in text] == []
+    documented = {row.split(" | ")[0] for row in text.splitlines() if row.startswith("| `guard_")}
+    assert documented == {row.split(" | ")[0] for row in rows}
 
 
 def test_every_route_is_documented():
