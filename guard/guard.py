@@ -18,10 +18,6 @@ from guard.stages import Decision, Override, Redact, Stage, Subscription, decide
 from guard.stages.redact import Placeholders, redacted
 from guard.store.event import Event, new_id
 
-#: The sides of a request, in the order they are checked, and those of its answer.
-ASKED: tuple[Side, ...] = ("tool_result", "retrieval", "input")
-ANSWERED: tuple[Side, ...] = ("output", "tool_call")
-
 
 class Policies(Protocol):
     """Where a turn's policy comes from: one policy, a set of them, or a live source."""
@@ -112,10 +108,11 @@ class Exchange:
     verdicts: list[Verdict] = field(default_factory=list)
     started: float = field(default_factory=perf_counter)
 
-    async def check(self, turn: Turn, kind: Side) -> Verdict:
-        """Check one side of a turn by the policy's stage of that kind."""
+    async def check(self, turn: Turn, kind: Side, *, observed: bool = False) -> Verdict:
+        """Check one side of a turn by the policy's stage of that kind; `observed`: without enforcing any of it."""
         started = perf_counter()
         stage = self.policy.stage(kind)
+        stage = stage.observed if observed else stage
         measurements = await self.measure(stage, turn)
         return self.conclude(stage, turn, measurements, started)
 

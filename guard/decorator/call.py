@@ -11,7 +11,8 @@ from guard.decorator.input import Input
 from guard.decorator.output import Output
 from guard.decorator.shapes import Slot
 from guard.errors import SettingsError
-from guard.guard import ANSWERED, ASKED, Exchange, Verdict
+from guard.guard import Exchange, Verdict
+from guard.metrics import ANSWERED, ASKED
 from guard.stream import HoldBack
 
 OnBlock: TypeAlias = Literal["answer", "raise"] | Callable[[Verdict], Any]

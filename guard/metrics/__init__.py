@@ -2,9 +2,11 @@
 
 from guard.metrics.metric import Cost, Kind, Maker, Metric
 from guard.metrics.score import Failure, Measurement, Measurements, Probe, Score, Span
-from guard.metrics.turn import SIDES, Message, Side, ToolCall, Turn
+from guard.metrics.turn import ANSWERED, ASKED, SIDES, Message, Side, ToolCall, Turn
 
 __all__ = [
+    "ANSWERED",
+    "ASKED",
     "SIDES",
     "Cost",
     "Failure",

@@ -8,6 +8,9 @@ from typing import Any, Literal, get_args
 
 Side = Literal["input", "output", "tool_call", "tool_result", "retrieval"]
 SIDES: tuple[Side, ...] = get_args(Side)
+#: The sides of a request, in the order they are checked, and those of its answer.
+ASKED: tuple[Side, ...] = ("tool_result", "retrieval", "input")
+ANSWERED: tuple[Side, ...] = ("output", "tool_call")
 
 #: Written by the app's developer, so trusted; read only on request.
 TRUSTED_ROLES = frozenset({"system", "developer"})

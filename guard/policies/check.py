@@ -9,14 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from guard.errors import UnknownMetric, nearest
 from guard.metrics.metric import Metric
-from guard.metrics.turn import Side
+from guard.metrics.turn import ASKED, Side
 from guard.policies.plain import Place
 from guard.policies.policy import Policy
 from guard.stages import Redact, Rule, Ruleset, Stage
 from guard.stages.rule import LABELS, NUMBER
-
-#: Sides whose answers come back by way of the model, so that what was hidden there can be put back.
-RESTORABLE: frozenset[Side] = frozenset({"input", "tool_result", "retrieval"})
 
 
 def complaints(policy: Policy, metrics: Mapping[str, Metric]) -> Iterator[tuple[Place, str]]:
@@ -126,7 +123,8 @@ def _redact(action: Redact, stage: Stage, here: list[Metric]) -> Iterator[tuple[
         yield (), f"nothing of {stage.kind} is measured here, so nothing of it can be redacted; use override"
     if action.restore and action.mask != "label":
         yield ("restore",), f"what is masked with {action.mask} cannot be restored; use mask: label"
-    if action.restore and stage.kind not in RESTORABLE:
+    # Only what a request holds comes back by way of the model, so that what was hidden in it can be put back.
+    if action.restore and stage.kind not in ASKED:
         yield ("restore",), f"restoring in {stage.kind} would undo the redaction; remove it, or redact in input"
     closed = all(metric.labels is not None for metric in here)
     labels = {label for metric in here for label in metric.labels or ()}

@@ -24,6 +24,11 @@ COMPARES = {
     "eq": "is",
     "neq": "is not",
 }
+STREAM = {
+    "window": "",
+    "whole": "a streamed answer is held back until its end",
+    "observe": "a streamed answer goes out unread, and what is then found in it is only recorded",
+}
 MASKS = {"label": "a placeholder", "hash": "its label and a hash", "stars": "as many stars"}
 
 
@@ -93,8 +98,16 @@ def stage(written: Stage) -> str:
         return f"{SIDE[written.kind].capitalize()} is not checked: the stage has no rulesets."
     late = f"what cannot be checked within {seconds(written.timeout)}"
     failing = f"{late} is refused" if written.on_failure == "block" else f"{late} goes on unchecked"
-    whole = "; a streamed answer is held back until its end" if written.stream == "whole" else ""
-    return f"{SIDE[written.kind].capitalize()} is checked: the first ruleset that triggers acts; {failing}{whole}."
+    rest = "".join(f"; {said}" for said in (STREAM[written.stream], _check(written)) if said)
+    return f"{SIDE[written.kind].capitalize()} is checked: the first ruleset that triggers acts; {failing}{rest}."
+
+
+def _check(written: Stage) -> str:
+    if written.check == "before":
+        return ""
+    if not written.alongside:
+        return "the provider is asked after it all the same, since something may be redacted first"
+    return "the provider is asked meanwhile, and nothing of its answer is released before"
 
 
 def scope(applies_to: AppliesTo) -> str:

@@ -18,6 +18,7 @@ SETTINGS = {
     "on_failure": "what cannot be checked",
     "refusal": "what cannot be checked is answered",
     "stream": "a streamed answer is released",
+    "check": "the provider is asked",
     "paused": "the stage is",
 }
 WORDS = {
@@ -25,6 +26,9 @@ WORDS = {
     "allow": "goes on unchecked",
     "window": "window by window",
     "whole": "at its end",
+    "observe": "unread",
+    "before": "after the check",
+    "alongside": "while the check goes on",
     True: "paused",
     False: "not paused",
 }

@@ -10,11 +10,16 @@ from guard.policies.plain import Place
 from guard.policies.policy import Policy
 from guard.stages import Override, Ruleset, Stage
 
-#: Settings of a stage that would hollow out a floor in it: the value that does so, and what it does.
-HOLLOW = {
-    "paused": (True, "pausing it"),
-    "on_failure": ("allow", "letting failed checks pass"),
-    "stream": ("window", "releasing a streamed answer before all of it is read"),
+#: Settings of a stage that can hollow out a floor in it: their values from the firmest on, and what each does.
+HOLLOW: dict[str, dict[object, str]] = {
+    "paused": {False: "", True: "pausing it"},
+    "on_failure": {"block": "", "allow": "letting failed checks pass"},
+    "stream": {
+        "whole": "",
+        "window": "releasing a streamed answer before all of it is read",
+        "observe": "releasing a streamed answer unread",
+    },
+    "check": {"before": "", "alongside": "asking the provider before the check is over"},
 }
 
 
@@ -64,9 +69,10 @@ def _in_stage(base: Policy, stage: Stage) -> Iterator[tuple[Place, str]]:
         if ruleset.name in floors:
             fix = "give yours another name; both then apply"
             yield ("rulesets", number, "name"), f"'{ruleset.name}' is a floor of {base.policy}; {fix}"
-    for field, (value, doing) in HOLLOW.items():
-        if floors and field in stage.model_fields_set and getattr(stage, field) == value != getattr(below, field):
-            yield (field,), f"{doing} would hollow out the floor '{floors[0]}' of {base.policy}; remove it"
+    for field, values in HOLLOW.items():
+        value, firm = getattr(stage, field), list(values)
+        if floors and field in stage.model_fields_set and firm.index(value) > firm.index(getattr(below, field)):
+            yield (field,), f"{values[value]} would hollow out the floor '{floors[0]}' of {base.policy}; remove it"
 
 
 def _stage(base: Policy, child: Policy, name: str) -> Stage:

@@ -75,6 +75,10 @@ def _stages(policy: LoadedPolicy) -> Iterator[tuple[Place, str]]:
             yield path, f"{unchecked} by a stage without rulesets; write some, or remove it"
         if stage.on_failure == "allow":
             yield (*path, "on_failure"), "what cannot be checked goes on unchecked; set on_failure: block"
+        if stage.stream == "observe":
+            yield (*path, "stream"), "what a streamed answer says has gone out when it is read; set stream: window"
+        if stage.check == "alongside" and stage.redacts:
+            yield (*path, "check"), "has no effect beside a redaction, which has to come first; set check: before"
         yield from (((*path, "timeout"), text) for text in reach.rarely_in_time(stage, policy.metrics))
 
 

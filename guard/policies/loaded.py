@@ -14,7 +14,7 @@ from pathlib import Path
 from guard.errors import NoPolicy, PolicyError
 from guard.metrics.metric import Metric
 from guard.metrics.registry import Registry
-from guard.metrics.turn import Side
+from guard.metrics.turn import ASKED, Side
 from guard.policies.policy import Policy
 from guard.stages import Stage
 
@@ -91,6 +91,16 @@ class LoadedPolicy:
     def stage(self, kind: Side) -> Stage:
         """The stage of this kind; an empty one, which decides `skipped`, where the policy has none."""
         return self._by_kind.get(kind) or Stage(name=kind, kind=kind)
+
+    @cached_property
+    def alongside(self) -> tuple[Side, ...]:
+        """The sides of a request that are checked while the provider is asked already."""
+        return tuple(kind for kind in ASKED if kind in self._by_kind and self._by_kind[kind].alongside)
+
+    @cached_property
+    def before(self) -> tuple[Side, ...]:
+        """The sides of a request that are checked before the provider is asked."""
+        return tuple(kind for kind in ASKED if kind in self._by_kind and not self._by_kind[kind].alongside)
 
     def refusals(self, kinds: Iterable[Side]) -> frozenset[str]:
         """Every text that the stages of these kinds may answer with instead of passing something on."""

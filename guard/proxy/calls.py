@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Set
+from collections.abc import Hashable, Iterable, Set
+from dataclasses import replace
 
 from guard.errors import UpstreamError
 from guard.guard import Exchange, Verdict
@@ -15,10 +16,11 @@ class Call:
 
     def __init__(self) -> None:
         self.ready = False
+        #: The arguments that were let out.
+        self.allowed = ""
         self._name: list[str] = []
         self._arguments: list[str] = []
         self._places: list[Place] = []
-        self._allowed = ""
 
     def add(self, place: Place) -> None:
         """Take in the next piece, or a repetition of the whole where no piece has come."""
@@ -35,32 +37,36 @@ class Call:
 
     def allow(self, arguments: str) -> None:
         """Let the call go out with these arguments: changed, all in its first piece and nothing in the others."""
-        self.ready, self._allowed = True, arguments
+        self.ready, self.allowed = True, arguments
         if arguments != "".join(self._arguments):
             for number, place in enumerate(self._places):
                 place.write("" if number else arguments)
 
-    def repeat(self, place: Place) -> None:
-        """Say the call once more, as it was let out."""
-        place.write(self._allowed)
-
 
 class Calls:
-    """The calls of one answer, checked together as soon as all that have begun are complete."""
+    """The calls of one answer, checked together as soon as all that have begun are complete.
+
+    Under `stream: observe` they are checked when the answer is over, and what is found is recorded.
+    """
 
     def __init__(self, exchange: Exchange, turn: Turn) -> None:
         self.exchange = exchange
         self.turn = turn
-        #: Whether anybody wants to read them, or has something to put back into them.
-        self.held = exchange.policy.has("tool_call") or bool(exchange.placeholders.restorable)
+        reads = exchange.policy.has("tool_call")
+        self._observed = reads and exchange.policy.stage("tool_call").stream == "observe"
+        #: Whether they go out only when they are complete, to be read or to have something put back into them.
+        self.held = bool(exchange.placeholders.restorable) or (reads and not self._observed)
+        self._kept = self.held or reads
         self._calls: dict[Hashable, Call] = {}
         self._open: set[Hashable] = set()
 
     def __contains__(self, call: Hashable) -> bool:
         return call in self._calls
 
-    def add(self, place: Place) -> Call:
-        """The call that a place belongs to, with what the place adds to it."""
+    def add(self, place: Place) -> Call | None:
+        """The call that a place belongs to, with what the place adds to it; None where nobody wants to know."""
+        if not self._kept:
+            return None
         call = self._calls.setdefault(place.text, Call())
         if call.ready:
             raise UpstreamError("the provider's stream is not understood: it goes on with a tool call that had ended")
@@ -77,19 +83,28 @@ class Calls:
         if self._open.isdisjoint(ended):
             return None
         self._open -= ended
-        return None if self._open else await self.finish()
+        return None if self._open else await self._release()
 
     async def finish(self) -> Verdict | None:
         """Check the calls that were not checked yet; the verdict that ends the answer, if there is one."""
+        verdict = await self._release()
+        if self._observed and self._calls:
+            await self.exchange.check(self._asked(self._calls.values()), "tool_call", observed=True)
+        return verdict
+
+    async def _release(self) -> Verdict | None:
         waiting = [call for call in self._calls.values() if not call.ready]
-        if not waiting:
+        if not waiting or not self.held:
             return None
-        whole = tuple(call.whole for call in waiting)
-        asked = Turn(self.turn.messages, (), whole, self.turn.documents, self.turn.tools, self.turn.labels)
-        asked, refused = await self.exchange.check_each(asked, ("tool_call",))
+        asked, refused = self._asked(waiting), None
+        if not self._observed:
+            asked, refused = await self.exchange.check_each(asked, ("tool_call",))
         if refused is not None:
             return refused
         restore = self.exchange.placeholders.restore
         for call, allowed in zip(waiting, asked.tool_calls, strict=True):
             call.allow(restore(allowed.arguments, in_json=True))
         return None
+
+    def _asked(self, calls: Iterable[Call]) -> Turn:
+        return replace(self.turn, output=(), tool_calls=tuple(call.whole for call in calls))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from guard.errors import BadRequest, UpstreamError
-from guard.guard import ANSWERED, ASKED, Exchange
-from guard.metrics import Turn
+from guard.guard import Exchange, Verdict
+from guard.metrics import ANSWERED, ASKED, Turn
 from guard.proxy import sse
 from guard.proxy.auth import Caller
 from guard.proxy.body import Json, read_json
@@ -28,6 +30,8 @@ from guard.proxy.wire.wire import Streaming, Wire
 from guard.settings import Settings
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 STREAM = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
@@ -107,16 +111,33 @@ class Call:
         """The answer, whole or streamed; the policy's own where a stage refuses the request."""
         wire, exchange = self.wire, self.exchange
         asked = wire.read_request(self.body, exchange.labels)
-        turn, refused = await exchange.check_each(asked, ASKED)
+        turn, refused = await exchange.check_each(asked, exchange.policy.before)
         if refused is not None:
-            return self._overridden(refused.text)
+            return self._overridden(refused)
         self.body = wire.write_request(self.body, asked, turn, exchange.placeholders)
-        if wire.streams(self.body):
-            return await self._streamed(turn)
-        asking = self.upstream.complete(wire.path, self.body, self.request.headers)
-        answer = await unless_hung_up(self.request, asking)
+        return await (self._streamed(turn) if wire.streams(self.body) else self._whole(turn))
+
+    async def _whole(self, turn: Turn) -> Response:
+        """The whole answer."""
+        asking = self.upstream.complete(self.wire.path, self.body, self.request.headers)
+        answer = await self._meanwhile(asking, turn)
+        if isinstance(answer, Verdict):
+            return self._overridden(answer)
         answer = await self._answered(answer, turn)
         return Json(answer, headers=self._answered_by())
+
+    async def _meanwhile(self, asking: Awaitable[T], turn: Turn) -> T | Verdict:
+        """What the provider says, once the stages that are checked alongside allow it; or the verdict that does not."""
+        kinds = self.exchange.policy.alongside
+        if not kinds:
+            return await unless_hung_up(self.request, asking)
+        asked = asyncio.ensure_future(asking)
+        try:
+            _, refused = await unless_hung_up(self.request, self.exchange.check_each(turn, kinds))
+            return refused or await unless_hung_up(self.request, asked)
+        finally:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
 
     async def _answered(self, answer: Body, turn: Turn) -> Body:
         """The provider's whole answer as the caller may have it."""
@@ -127,8 +148,9 @@ class Call:
         arguments = [restore(call.arguments, in_json=True) for call in turn.tool_calls]
         return self.wire.write_answer(answer, [restore(text) for text in turn.output], arguments)
 
-    def _overridden(self, reply: str) -> Response:
-        """The answer to a request that is not passed on."""
+    def _overridden(self, refused: Verdict) -> Response:
+        """The answer to a request that was refused."""
+        reply = refused.text
         headers = guard_headers(self.exchange, unread=self.unread)
         if not self.wire.streams(self.body):
             return Json(self.wire.override(self.body, reply), headers=headers)
@@ -139,7 +161,14 @@ class Call:
     async def _streamed(self, turn: Turn) -> Response:
         """The streamed answer. The provider is heard before the response starts: its errors keep their status."""
         events = self.upstream.stream(self.wire.path, self.body, self.request.headers)
-        first = await unless_hung_up(self.request, anext(events, None))
+        try:
+            first = await self._meanwhile(anext(events, None), turn)
+        except BaseException:
+            await events.aclose()
+            raise
+        if isinstance(first, Verdict):
+            await events.aclose()
+            return self._overridden(first)
         streaming, settings = self.wire.streaming(self.body), self.settings
         heard = _chained(() if first is None else (first,), events)
         released = guarded(streaming, self.exchange, turn, heard, window=settings.window, overlap=settings.overlap)

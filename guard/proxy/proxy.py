@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.requests import Request
 
@@ -50,7 +50,7 @@ def proxy_of(request: Request) -> Proxy:
     return request.app.state.proxy
 
 
-async def unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def unless_hung_up(request: Request, work: Awaitable[T]) -> T:
     """The result of the work, which is cancelled when the caller goes away. Raises HungUp then.
 
     The request's body must have been read: what is received after it can only be the disconnect.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Hashable
+from collections.abc import AsyncGenerator, AsyncIterable, Hashable, Set
 from dataclasses import dataclass, field
 
 from guard.errors import UpstreamError
@@ -18,31 +18,37 @@ from guard.stream import HoldBack
 
 @dataclass(slots=True)
 class Piece:
-    """A text in an event: characters start to end, exclusive, of one held-back text; no `end`: all of it."""
+    """A piece of a text in an event: characters start to end, exclusive, of one that is held back."""
 
     place: Place
     text: HoldBack
-    start: int = 0
-    end: int | None = None
+    start: int
+    end: int
 
     @property
     def ready(self) -> bool:
         """Whether it was read, so that it may leave."""
-        end = self.text.received if self.end is None else self.end
-        return self.text.released_to >= end
+        return self.text.released_to >= self.end
+
+    @property
+    def begun(self) -> bool:
+        """Whether the beginning of it may leave."""
+        return self.text.released_to > self.start
 
     def write(self) -> None:
         """Put what may leave into the event."""
-        self.place.write(self.text.edited(self.start, self.text.received if self.end is None else self.end))
+        if self.ready:
+            self.place.write(self.text.edited(self.start, self.end))
+        else:
+            self.place.cut(self.text.edited(self.start, self.text.released_to))
 
 
 @dataclass(slots=True)
 class CallPiece:
-    """A piece of a tool call in an event, or a repetition of the whole call."""
+    """A piece of a tool call in an event. The call writes it once it is complete."""
 
-    place: Place
     call: Call
-    repeats: bool = False
+    begun = False
 
     @property
     def ready(self) -> bool:
@@ -50,9 +56,25 @@ class CallPiece:
         return self.call.ready
 
     def write(self) -> None:
-        """Put what may leave into the event."""
-        if self.repeats:
-            self.call.repeat(self.place)
+        """Nothing is left to do."""
+
+
+@dataclass(slots=True)
+class Repeat:
+    """A text or call that an event says once more, whole."""
+
+    place: Place
+    said: HoldBack | Call
+    begun = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether all that it repeats was read."""
+        return self.said.ready
+
+    def write(self) -> None:
+        """Put what was let out of it into the event."""
+        self.place.write(self.said.allowed)
 
 
 @dataclass(slots=True)
@@ -60,12 +82,17 @@ class Held:
     """An event that waits for its texts and calls to be read."""
 
     event: Body
-    pieces: list[Piece | CallPiece] = field(default_factory=list)
+    pieces: list[Piece | CallPiece | Repeat] = field(default_factory=list)
 
     @property
     def ready(self) -> bool:
         """Whether all of it was read."""
         return all(piece.ready for piece in self.pieces)
+
+    @property
+    def begun(self) -> bool:
+        """Whether all of it was read as far as a text in it that is cut off."""
+        return all(piece.ready or piece.begun for piece in self.pieces)
 
 
 class Stream:
@@ -83,72 +110,82 @@ class Stream:
     async def add(self, event: Body) -> Verdict | None:
         """Take an event in and read what it adds; the verdict that ends the answer, if there is one."""
         held = Held(event)
-        for place in list(self.wire.read(event)):
-            if verdict := await self._add(held, place):
-                return verdict
-        for place in list(self.wire.repeats(event)):
-            if verdict := await self._repeat(held, place):
-                return verdict
+        said, repeated = list(self.wire.read(event)), list(self.wire.repeats(event))
         ended = set(self.wire.ended(event))
+        own = {place.text for place in (*said, *repeated)}
+        # What the event interrupts came before it, so it is read before it.
+        if verdict := await self._end(ended - own):
+            return verdict
+        for place in said:
+            await self._add(held, place)
+        for place in repeated:
+            await self._repeat(held, place)
         # Only now: an event that could not be read to its end must not leave.
         self._waiting.append(held)
-        for text in ended & self._texts.keys():
-            if verdict := await self._finish(self._texts[text]):
+        stopped = (_stopped(text) for key, text in self._texts.items() if key in own)
+        return next(filter(None, stopped), None) or await self._end(ended & own)
+
+    async def _end(self, ended: Set[Hashable]) -> Verdict | None:
+        for text in [text for key, text in self._texts.items() if key in ended] if ended else ():
+            await text.pause()
+            if verdict := _stopped(text):
                 return verdict
         return await self._calls.end(ended)
 
     async def finish(self) -> Verdict | None:
         """Read the rest; the verdict that ends the answer otherwise than the model did, if there is one."""
         for text in self._texts.values():
-            if verdict := await self._finish(text):
+            await text.finish()
+            if verdict := _stopped(text):
                 return verdict
         return await self._calls.finish()
 
-    def leaving(self) -> list[Body]:
-        """The events that may leave now, in order, each with what may be seen of its texts."""
+    def leaving(self, *, cut: bool = False) -> list[Body]:
+        """The events that may leave now, in order, each with what may be seen of its texts.
+
+        `cut`: after them nothing leaves, so that the next one may be cut off within its texts.
+        """
         events = []
         while self._waiting and self._waiting[0].ready:
-            held = self._waiting.popleft()
-            for piece in held.pieces:
-                piece.write()
-            self.wire.left(held.event)
-            events.append(held.event)
+            events.append(self._left(self._waiting.popleft()))
+        if cut and self._waiting and self._waiting[0].begun:
+            events.append(self._left(self._waiting.popleft()))
         return events
+
+    def _left(self, held: Held) -> Body:
+        for piece in held.pieces:
+            piece.write()
+        self.wire.left(held.event)
+        return held.event
 
     def abandon(self) -> None:
         """Record what was shown of an answer that its caller did not wait for."""
         for text in self._texts.values():
             text.abandon()
 
-    async def _add(self, held: Held, place: Place) -> Verdict | None:
+    async def _add(self, held: Held, place: Place) -> None:
         if place.side == "tool_call":
-            if self._calls.held:
-                held.pieces.append(CallPiece(place, self._calls.add(place)))
-            return None
+            call = self._calls.add(place)
+            if call is not None and self._calls.held:
+                held.pieces.append(CallPiece(call))
+            return
         text = self._texts.get(place.text)
         if text is None:
             text = HoldBack(self.exchange, self.turn, window=self._window, overlap=self._overlap)
             self._texts[place.text] = text
-        if text.finished:
-            raise UpstreamError("the provider's stream is not understood: it goes on with a text that had ended")
         start = text.received
         await text.feed(str(place.value))
-        held.pieces.append(Piece(place, text, start, text.received))
-        return _stopped(text)
+        held.pieces.append(Piece(place, text, start, max(text.received, start + len(str(place.value)))))
 
-    async def _repeat(self, held: Held, place: Place) -> Verdict | None:
+    async def _repeat(self, held: Held, place: Place) -> None:
         if place.side == "tool_call" and place.text in self._calls:
-            held.pieces.append(CallPiece(place, self._calls.get(place), repeats=True))
+            if self._calls.held:
+                held.pieces.append(Repeat(place, self._calls.get(place)))
         elif place.text in self._texts:
-            held.pieces.append(Piece(place, self._texts[place.text]))
+            held.pieces.append(Repeat(place, self._texts[place.text]))
         else:
             # Said for the first time, whatever the protocol calls it.
-            return await self._add(held, place)
-        return None
-
-    async def _finish(self, text: HoldBack) -> Verdict | None:
-        await text.finish()
-        return _stopped(text)
+            await self._add(held, place)
 
 
 async def guarded(
@@ -165,7 +202,7 @@ async def guarded(
     try:
         async for event in events:
             ending = await stream.add(event)
-            for leaving in stream.leaving():
+            for leaving in stream.leaving(cut=ending is not None):
                 yield leaving
             if ending is not None:
                 break
@@ -174,8 +211,11 @@ async def guarded(
     except (GeneratorExit, asyncio.CancelledError):
         stream.abandon()
         raise
-    ending = ending or await stream.finish()
-    for leaving in stream.leaving() if ending is None else wire.override(ending.reply or ""):
+    if ending is None:
+        ending = await stream.finish()
+        for leaving in stream.leaving(cut=ending is not None):
+            yield leaving
+    for leaving in wire.override(ending.reply or "") if ending else ():
         yield leaving
     if broken is not None:
         raise broken

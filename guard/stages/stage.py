@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from guard.metrics import ASKED, Side
 from guard.metrics.duration import Duration
 from guard.metrics.score import Probe
-from guard.metrics.turn import Side
-from guard.stages.action import Override
+from guard.stages.action import Override, Redact
 from guard.stages.rule import Test
 from guard.stages.ruleset import Ruleset
 
@@ -20,7 +20,9 @@ class Stage(BaseModel):
 
     `timeout` bounds all measurements together, in seconds. `on_failure` says what a failed or late metric means:
     `block` answers `refusal` instead, `allow` goes on. `stream` says how a streamed answer is held back: `window`
-    releases text once the window it stands in was read, `whole` only at the end.
+    releases text once the window it stands in was read, `whole` only at the end, `observe` at once: it is read behind,
+    and what is found is only recorded. `check` says when a request is read: `before` the provider is asked, or
+    `alongside` it; then nothing of the answer is released until the decision.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +33,8 @@ class Stage(BaseModel):
     timeout: Duration = 2.0
     on_failure: Literal["block", "allow"] = "block"
     refusal: str = Field(default="This could not be checked, so it was not answered. Please try again.", min_length=1)
-    stream: Literal["window", "whole"] = "window"
+    stream: Literal["window", "whole", "observe"] = "window"
+    check: Literal["before", "alongside"] = "before"
     paused: bool = False
 
     @model_validator(mode="after")
@@ -41,6 +44,29 @@ class Stage(BaseModel):
             if names.count(name) > 1:
                 raise ValueError(f"two rulesets are called '{name}'; names are unique in a stage")
         return self
+
+    @model_validator(mode="after")
+    def _only_requests_are_checked_alongside(self) -> Stage:
+        if self.check == "alongside" and self.kind not in ASKED:
+            raise ValueError(f"{self.kind} is read after the provider was asked; remove 'check: alongside'")
+        return self
+
+    @property
+    def redacts(self) -> bool:
+        """Whether something of the text may be replaced."""
+        return any(one.mode == "enforce" and isinstance(one.action, Redact) for one in self.rulesets)
+
+    @property
+    def alongside(self) -> bool:
+        """Whether the provider may be asked before the decision: not where that could take something out first."""
+        return self.check == "alongside" and not self.redacts
+
+    @cached_property
+    def observed(self) -> Stage:
+        """The same stage with nothing enforced."""
+        fields = {name: getattr(self, name) for name in self.model_fields_set}
+        rulesets = tuple(ruleset.model_copy(update={"mode": "observe"}) for ruleset in self.rulesets)
+        return Stage.model_validate({**fields, "rulesets": rulesets})
 
     @cached_property
     def compiled(self) -> tuple[tuple[Ruleset, tuple[tuple[Probe, Test], ...]], ...]:

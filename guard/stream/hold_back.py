@@ -14,8 +14,13 @@ from guard.stream.findings import Findings, by_windows, redactable, undecided, w
 from guard.stream.region import Region
 from guard.stream.text import Text
 
+#: The first window goes so many characters beyond the overlap, each next one twice as many, until it is full: who waits
+#: for an answer sees its beginning soon.
+FIRST = 40
 #: A window's borders are moved back to the end of a word where one ends within so many characters.
 SNAP = 40
+#: So many times a text is read to where it has come when something else comes between.
+MAX_PAUSES = 16
 #: A span that has grown over so many windows goes out redacted before its end is known.
 MAX_HELD_WINDOWS = 4
 
@@ -24,13 +29,13 @@ class HoldBack:
     """One streamed text (a choice's content, a tool call's arguments) under the policy's stage of its kind.
 
     `turn` is what surrounds it; a passage of side `kind` in it gives way to the streamed text. The text is read in
-    windows of `window` characters that overlap by `overlap`, wherever the chunks' borders are. It goes out once the
-    window it stands in was read, unless something begins there that a redaction covers and whose end is not known. So
-    nothing that an override or a redaction covers goes out, as long as it is no longer than `overlap`. Where windows
-    cannot give what the whole text would (`by_windows`), all is held until the end.
+    windows of up to `window` characters that overlap by `overlap`, wherever the chunks' borders are. It goes out once
+    the window it stands in was read, unless something begins there that a redaction covers and whose end is not known.
+    So nothing that an override or a redaction covers goes out, as long as it is no longer than `overlap`. Where windows
+    cannot give what the whole text would (`by_windows`), all is held until the end. Under `stream: observe` nothing is
+    held; the text is read at its end, and what is found is recorded.
 
     `ended` is the verdict: set when the stage blocks, else by `finish`; None where the policy has no such stage.
-    `finished` says that `finish` was called: nothing may follow.
     """
 
     def __init__(
@@ -39,14 +44,16 @@ class HoldBack:
         if not 0 <= overlap < window:
             raise ValueError(f"windows of {window} characters cannot overlap by {overlap}; overlap by less")
         self.exchange = exchange
-        self.stage: Stage = exchange.policy.stage(kind)
+        stage = exchange.policy.stage(kind)
+        self._observed = stage.stream == "observe"
+        self.stage: Stage = stage.observed if self._observed else stage
         self.ended: Verdict | None = None
-        self.finished = False
         self._text = Text()
         self._turn = turn
         self._kind: Side = kind
-        self._window, self._overlap = window, overlap
-        self._snap = min(SNAP, (window - overlap) // 4)
+        self._overlap, self._full = overlap, window - overlap
+        self._step = min(FIRST, self._full)
+        self._pauses = 0
         self._next = 0
         self._read_to = 0
         self._spent = 0.0
@@ -67,6 +74,16 @@ class HoldBack:
         """The characters before this one may go out."""
         return self._text.released_to
 
+    @property
+    def ready(self) -> bool:
+        """Whether all that was taken in may go out."""
+        return self.released_to >= self.received
+
+    @property
+    def allowed(self) -> str:
+        """All that went out so far."""
+        return self.edited(0, self.released_to)
+
     def edited(self, start: int, end: int) -> str:
         """Characters start to end of the streamed text, all released, with what is redacted and restored in them."""
         return self._text.edited(start, end)
@@ -79,10 +96,20 @@ class HoldBack:
             await self._read()
         return self.edited(before, self.released_to)
 
+    async def pause(self) -> str:
+        """The same as all that has come may go out, as if the text were over: something else comes now.
+
+        What comes after it all the same is read together with what stood before it, but that has gone out by then.
+        """
+        before = self.released_to
+        self._pauses += 1
+        if self.ended is None and self._by_windows and before < self.received and self._pauses <= MAX_PAUSES:
+            await self._read_to_border(self.received, self.received)
+        return self.edited(before, self.released_to)
+
     async def finish(self) -> str:
         """Read the rest; the text that remains to go out. One event is recorded, here or when the stage blocks."""
         before = self.released_to
-        self.finished = True
         if self.ended is None:
             await self._read_rest()
         return self.edited(before, self.released_to)
@@ -90,28 +117,32 @@ class HoldBack:
     def abandon(self) -> None:
         """Record what was decided on the part that was read and let go, when nobody is left to take the rest."""
         if self.ended is None and self.stage.probes and self.released_to:
-            turn = self._turn_of(0, self._read_to)
+            turn = self._turn_of(0, self.released_to if self._observed else self._read_to)
             self.ended = self.exchange.conclude(self.stage, turn, self._findings.whole(), perf_counter() - self._spent)
 
     async def _read(self) -> None:
         """Read the windows that are full."""
-        if not self.stage.probes:
+        if not self.stage.probes or self._observed:
             self._release(self._unbroken(self.received), None)
             return
-        while self._by_windows and self.received - self._next >= self._window and self.ended is None:
-            end = self._text.word_end(self._next + self._window, self._snap)
-            await self._read_window(self._next, end)
-            decision = decide(self.stage, self._findings.outline())
-            if decision.blocked or (isinstance(decision.action, Redact) and not redactable(decision)):
-                self.ended = await self._conclude()
-                return
-            border = end - self._overlap
-            # Cut inside a word, a window could begin with another word that nobody wrote.
-            self._next = self._text.word_end(border, self._snap)
-            if not undecided(decision):
-                self._release(self._safe(self._unbroken(border)), decision)
+        while self._by_windows and self.received - self._next >= self._step + self._overlap and self.ended is None:
+            end = self._text.word_end(self._next + self._step + self._overlap, self._snap)
+            await self._read_to_border(end, end - self._overlap)
+            self._step = min(2 * self._step, self._full)
             # A large piece holds many windows, and others wait for the loop too.
             await asyncio.sleep(0)
+
+    async def _read_to_border(self, end: int, border: int) -> None:
+        """Read the window that ends at `end`, and let go what stands before the border."""
+        await self._read_window(self._next, end)
+        decision = decide(self.stage, self._findings.outline())
+        if decision.blocked or (isinstance(decision.action, Redact) and not redactable(decision)):
+            self.ended = await self._conclude()
+            return
+        # Cut inside a word, a window could begin with another word that nobody wrote.
+        self._next = max(self._next, self._text.word_end(max(end - self._overlap, 0), self._snap))
+        if not undecided(decision):
+            self._release(self._safe(self._unbroken(border)), decision)
 
     async def _read_rest(self) -> None:
         if not self.exchange.policy.has(self._kind):
@@ -154,6 +185,11 @@ class HoldBack:
     async def _measure(self, probes: Collection[Probe], turn: Turn, still: Needed | None = None) -> Measurements:
         return await self.exchange.measure(self.stage, turn, probes, still)
 
+    @property
+    def _snap(self) -> int:
+        # A window has to go on beyond the one before it, whatever words there are.
+        return min(SNAP, self._step // 4)
+
     def _note(self, measurements: Measurements, start: int, end: int) -> None:
         self._live += self._findings.add(measurements, start, end - start)
 
@@ -166,7 +202,7 @@ class HoldBack:
         for _, span in sorted(self._live, key=lambda pair: -pair[1].start):
             if span.start < safe < span.end:
                 safe = max(span.start, self.released_to)
-        return border if border - safe > MAX_HELD_WINDOWS * self._window else safe
+        return border if border - safe > MAX_HELD_WINDOWS * (self._full + self._overlap) else safe
 
     def _unbroken(self, border: int) -> int:
         """The border, or the place before it where a placeholder begins that is to be restored and is not complete."""

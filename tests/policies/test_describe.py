@@ -8,7 +8,7 @@ from guard.metrics.registry import Registry
 from guard.policies import describe
 from guard.policies.diff import diff
 from guard.policies.scope import AppliesTo
-from guard.stages import Rule, Ruleset, Stage
+from guard.stages import Redact, Rule, Ruleset, Stage
 
 STAGE = Stage(name="input", kind="input")
 
@@ -79,6 +79,15 @@ def test_a_stage_says_what_a_failed_check_means() -> None:
     other = one.model_copy(update={"on_failure": "allow", "stream": "whole", "timeout": 2.0})
     assert describe.stage(other).endswith(
         "what cannot be checked within 2 s goes on unchecked; a streamed answer is held back until its end."
+    )
+    observed = one.model_copy(update={"stream": "observe", "check": "alongside"})
+    assert describe.stage(observed).endswith(
+        "is refused; a streamed answer goes out unread, and what is then found in it is only recorded; "
+        "the provider is asked meanwhile, and nothing of its answer is released before."
+    )
+    hiding = observed.model_copy(update={"rulesets": (rules.model_copy(update={"action": Redact(type="redact")}),)})
+    assert describe.stage(hiding).endswith(
+        "the provider is asked after it all the same, since something may be redacted first."
     )
     assert describe.stage(one.model_copy(update={"paused": True})) == "The input is not checked: the stage is paused."
     assert describe.stage(STAGE) == "The input is not checked: the stage has no rulesets."

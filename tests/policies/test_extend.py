@@ -127,6 +127,8 @@ class TestFloors:
             ("paused: true", "pausing it"),
             ("on_failure: allow", "letting failed checks pass"),
             ("stream: window", "releasing a streamed answer before all of it is read"),
+            ("stream: observe", "releasing a streamed answer unread"),
+            ("check: alongside", "asking the provider before the check is over"),
         ],
     )
     def test_a_floors_stage_cannot_be_weakened(self, base, problems, field, doing) -> None:
@@ -134,6 +136,10 @@ class TestFloors:
         assert problems(child(fields=field)) == [
             f"p.yaml:5: {doing} would hollow out the floor 'f' of base; remove it",
         ]
+
+    def test_a_floors_stage_can_be_made_firmer(self, base, load) -> None:
+        base("f pii stop", floors=["f"], fields="stream: observe")
+        assert load(child(fields="stream: window")).stage("input").stream == "window"
 
     def test_a_stage_without_floors_may_be_paused(self, base, load) -> None:
         base("a pii stop")

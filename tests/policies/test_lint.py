@@ -173,6 +173,19 @@ def test_a_stage_that_fails_open(remarks: Remarks) -> None:
     ]
 
 
+def test_a_stage_that_reads_streams_only_once_they_are_out(remarks: Remarks) -> None:
+    assert remarks(stages(f"[{PII}] {STOP}", fields="stream: observe")) == [
+        "p.yaml:5: what a streamed answer says has gone out when it is read; set stream: window"
+    ]
+
+
+def test_a_redaction_that_is_to_be_checked_alongside(remarks: Remarks) -> None:
+    assert remarks(stages(f"[{PII}] {STOP}", fields="check: alongside")) == []
+    assert remarks(stages(f"[{PII}] {HIDE}", fields="check: alongside")) == [
+        "p.yaml:5: has no effect beside a redaction, which has to come first; set check: before"
+    ]
+
+
 def test_a_question_over_the_network_with_too_little_time(remarks: Remarks) -> None:
     text = stages(f"[{rule('judged', 'gt', 0.5)}] {STOP}", fields="timeout: 300ms")
     assert remarks(text) == ["p.yaml:5: judged asks over the network, and 0.3 s are rarely enough; set timeout: 5s"]

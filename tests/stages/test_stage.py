@@ -37,6 +37,33 @@ def test_two_rulesets_of_one_name_are_refused() -> None:
         stage(rulesets=[ruleset("a", "x"), ruleset("a", "y")])
 
 
+@pytest.mark.parametrize("kind", ["output", "tool_call"])
+def test_what_is_read_after_the_provider_was_asked_cannot_be_checked_alongside(kind: str) -> None:
+    with pytest.raises(ValidationError, match="remove 'check: alongside'"):
+        Stage.model_validate({"name": kind, "kind": kind, "check": "alongside"})
+
+
+@pytest.mark.parametrize(
+    ("action", "mode", "alongside"),
+    [
+        ({"type": "override", "choices": ["no"]}, "enforce", True),
+        ({"type": "redact"}, "observe", True),
+        ({"type": "redact"}, "enforce", False),
+    ],
+)
+def test_a_stage_that_may_redact_is_checked_before(action: dict, mode: str, alongside: bool) -> None:
+    acting = stage(check="alongside", rulesets=[{**ruleset("a", "x"), "action": action, "mode": mode}])
+    assert acting.alongside == alongside
+
+
+def test_an_observed_stage_keeps_all_but_that_it_acts() -> None:
+    acting = stage(timeout="1s", rulesets=[ruleset("a", "x"), ruleset("b", "y")])
+    assert acting.compiled
+    watching = acting.observed
+    assert [one.mode for one, _ in watching.compiled] == ["observe", "observe"]
+    assert (watching.timeout, watching.probes) == (1.0, acting.probes)
+
+
 def test_each_measurement_is_asked_for_once() -> None:
     shared = stage(rulesets=[ruleset("a", "x", "y"), ruleset("b", "y", "z")])
     assert shared.probes == tuple(Probe(metric, "input") for metric in ("x", "y", "z"))

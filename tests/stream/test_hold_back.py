@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from guard.guard import Exchange
 from guard.metrics import Failure, Measurement, Metric, Probe, Score, Side, Span, ToolCall, Turn
+from guard.metrics.registry import Registry
 from guard.policies import LoadedPolicy
 from guard.stages import Redact, Status
 from guard.store.event import Event
@@ -124,6 +126,97 @@ async def test_no_character_is_read_more_than_twice(sizes: list[int]):
         held = Held(policy, window=480, overlap=120)
         assert await held.through(*cut(written, sizes)) == written
         assert len(written) <= sum(read) <= 2 * len(written)
+
+
+async def test_who_waits_for_an_answer_sees_its_beginning_after_less_than_half_a_window():
+    held = Held(SHAPES["override"], window=480, overlap=120)
+    assert await held.back.feed("x" * 159) == ""
+    assert await held.back.feed("x") == "x" * 40
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+async def test_the_cost_is_linear_a_hundred_times_the_text_is_a_hundred_times_the_reading(shape):
+    read: list[int] = []
+
+    def counted(metric: Metric) -> Metric:
+        def measure(turn: Turn, side: Side) -> Measurement:
+            read.append(len(turn.output[0]))
+            return metric.measure(turn, side)  # type: ignore[return-value]
+
+        return replace(metric, measure=measure)
+
+    own = SHAPES[shape].own
+    policy = replace(SHAPES[shape], metrics=Registry({}).child({name: counted(one) for name, one in own.items()}))
+    costs = []
+    for length in (2_000, 200_000):
+        read.clear()
+        await Held(policy, window=480, overlap=120).through(*cut((FILLER * 5_000)[:length], [7]))
+        costs.append(sum(read))
+    assert 80 <= costs[1] / costs[0] <= 120
+
+
+async def test_a_text_that_something_else_interrupts_is_read_to_where_it_is_and_goes_out():
+    held = Held(SHAPES["redact"])
+    assert await held.back.feed("mail jo@x.io") == ""
+    assert await held.back.pause() == "mail [EMAIL_1]"
+    assert await held.through(" or al@x.io") == " or [EMAIL_2]"
+    assert held.event.status == "triggered"
+
+
+async def test_what_an_interrupted_text_covers_blocks_when_it_is_completed_behind():
+    held = Held(policy_of(spotting("m", "tick tock"), output=[override("m")]))
+    await held.back.feed("tick ")
+    await held.back.pause()
+    assert "tock" not in await held.through("tock")
+    assert held.reply == SORRY
+
+
+async def test_an_interrupted_text_that_triggers_blocks_there():
+    held = Held(SHAPES["override"])
+    await held.back.feed("a bomb")
+    assert await held.back.pause() == ""
+    assert held.reply == SORRY
+
+
+async def test_a_text_that_must_be_seen_whole_is_not_let_out_by_an_interruption():
+    held = Held(policy_of(BAD, settings={"stream": "whole"}, output=[override("bad")]))
+    await held.back.feed("well")
+    assert await held.back.pause() == ""
+
+
+async def test_interrupting_without_end_does_not_make_reading_dear():
+    read: list[int] = []
+
+    def measure(turn: Turn, side: Side) -> Score:
+        read.append(len(turn.output[0]))
+        return Score(0.0)
+
+    held = Held(policy_of(Metric("m", measure, windowed=True), output=[override(rule("m", "gt", 0.5))]))
+    for _ in range(2_000):
+        await held.back.feed("x")
+        await held.back.pause()
+    await held.back.finish()
+    assert sum(read) <= 3 * 2_000
+
+
+OBSERVED = policy_of(BAD, PII, settings={"stream": "observe"}, output=[override("bad"), redact("pii")])
+
+
+async def test_an_observed_text_goes_out_at_once_and_what_is_found_is_recorded():
+    held = Held(OBSERVED)
+    assert await held.back.feed("a bomb for jo@x.io") == "a bomb for jo@x.io"
+    assert held.events == []
+    assert await held.back.finish() == ""
+    assert held.reply is None
+    assert [(outcome["mode"], outcome["status"]) for outcome in held.event.outcomes] == [("observe", "triggered")] * 2
+
+
+async def test_an_observed_text_that_nobody_waited_for_is_recorded_as_not_read():
+    held = Held(OBSERVED)
+    await held.back.feed("a bomb")
+    held.back.abandon()
+    assert held.event.coverage["run"] == []
+    assert [outcome["status"] for outcome in held.event.outcomes] == ["failed", "failed"]
 
 
 async def test_text_goes_out_while_the_stream_is_still_running():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from time import time
 from types import NoneType
@@ -10,7 +11,7 @@ from uuid import uuid4
 from guard.errors import GuardError, UpstreamError
 from guard.proxy import sse
 from guard.proxy.wire import openai
-from guard.proxy.wire.leaves import Body, arguments, texts
+from guard.proxy.wire.leaves import Body, Path, arguments, texts
 from guard.proxy.wire.wire import Place
 
 FILTERED = "content_filter"
@@ -33,12 +34,17 @@ class ChatStream:
         self._first = True
         #: Each open choice, and whether some of its text has left.
         self._open: dict[int, bool] = {}
+        #: What each choice said beside its content, such as reasoning, since its content last went on.
+        self._beside: defaultdict[int, set[tuple[int, Path]]] = defaultdict(set)
+        #: The texts that the event at hand adds to.
+        self._said: set[tuple[int, Path]] = set()
 
     def read(self, event: Body) -> Iterator[Place]:
         """The texts and pieces of calls in each choice's delta."""
         if self._first:
             self._first = False
             self._head.update({key: event[key] for key in _CARRIED if key in event})
+        self._said.clear()
         for index, choice, delta in deltas(event):
             self._open.setdefault(index, False)
             for number, holder, key in arguments(delta):
@@ -48,6 +54,7 @@ class ChatStream:
                     raise UpstreamError(f"{_NO_CHAT}: a tool call's arguments are no text")
                 yield place
             for path, holder, key in texts(delta):
+                self._said.add((index, path))
                 yield Place((index, path), holder, key, owner=choice)
 
     def repeats(self, event: Body) -> Iterator[Place]:
@@ -55,8 +62,13 @@ class ChatStream:
         return iter(())
 
     def ended(self, event: Body) -> Iterator[Hashable]:
-        """None: a choice's end is the stream's."""
-        return iter(())
+        """What a choice said beside its content, once the content goes on."""
+        for index, path in self._said:
+            if path[0] == "content":
+                yield from self._beside.pop(index, set()) - self._said
+        for index, path in self._said:
+            if path[0] != "content":
+                self._beside[index].add((index, path))
 
     def left(self, event: Body) -> None:
         """Note which choices have said something, and which are over."""

@@ -22,7 +22,8 @@ class Place:
 
     `text` says which of the answer's texts it goes on with; places with the same one are put together in their order.
     `side` is `output` or `tool_call`; of a call, `name` is what this event brings of the tool's name, and `key` may be
-    missing in `holder`. `owner` is the object whose `logprobs` leave when the text is changed, since they spell it out.
+    missing in `holder`. `owner` is the object whose `logprobs` leave when the text is changed, since they spell it out,
+    and whose `finish_reason` does not hold where the text is cut off.
     """
 
     text: Hashable
@@ -44,6 +45,12 @@ class Place:
             self.holder[self.key] = text
             if self.owner is not None:
                 self.owner.pop("logprobs", None)
+
+    def cut(self, text: str) -> None:
+        """Put there what is left of a text that is cut off: the answer goes on otherwise."""
+        self.write(text)
+        if self.owner is not None and self.owner.get("finish_reason"):
+            self.owner["finish_reason"] = None
 
 
 class Streaming(Protocol):
@@ -68,9 +75,10 @@ class Streaming(Protocol):
         ...
 
     def ended(self, event: Body) -> Iterable[Hashable]:
-        """The texts and calls that nothing is added to after this event. They are read to their end now.
+        """The texts and calls that are over with this event, or interrupted by it. They are read to their end now.
 
-        Those that no event ends are read to their end when the stream is over.
+        Otherwise the last of a text would wait, and all events behind it, until the stream is over. A text may go on
+        later, but what it said so far has gone out by then; a call may not.
         """
         ...
 
