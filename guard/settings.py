@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -94,6 +94,16 @@ class Fallback(BaseModel):
         return self
 
 
+class McpServer(BaseModel):
+    """An MCP server: its URL, the variable with its key, and methods to let in beside those that are understood."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern="^https?://")
+    key_env: str = ""
+    open_methods: tuple[str, ...] = ()
+
+
 class Settings(FileSettings):
     """How Guard runs. The environment variable of a field is `GUARD_` and its name in capitals."""
 
@@ -160,6 +170,14 @@ class Settings(FileSettings):
         default_factory=list,
         description="Routes under /v1 that are passed to the provider unguarded; other unread ones are refused.",
     )
+    mcp: dict[Annotated[str, Field(pattern=r"^[\w.-]+$")], McpServer] = Field(
+        default_factory=dict,
+        description="MCP servers by name, each a URL or `{url, key_env, open_methods}`; see [MCP](mcp.md).",
+    )
+    mcp_origins: list[str] = Field(
+        default_factory=list,
+        description="Origins of web pages that may call MCP servers, such as `https://example.com`.",
+    )
     max_body: int = Field(default=8_000_000, gt=0, description="Bytes of a request's body.")
     max_messages: int = Field(default=10_000, gt=0, description="Messages in a request.")
     max_answer: int = Field(
@@ -198,6 +216,13 @@ class Settings(FileSettings):
     trace_text: Literal["none", "masked", "full"] = Field(
         default="none", description="How much of prompts and answers stands in the traces."
     )
+
+    @field_validator("mcp", mode="before")
+    @classmethod
+    def _url_alone(cls, servers: Any) -> Any:
+        if not isinstance(servers, dict):
+            return servers
+        return {name: {"url": server} if isinstance(server, str) else server for name, server in servers.items()}
 
     @field_validator("overlap")
     @classmethod

@@ -16,6 +16,7 @@ from guard.errors import NoPolicy, SettingsError
 from guard.keys import hash_key, make_key
 from guard.policies import load_policies
 from guard.proxy.auth import AppKeys
+from guard.proxy.mcp.servers import keys_of
 from guard.settings import Settings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -111,6 +112,7 @@ def _say_what_is_served(settings: Settings) -> None:
             policies.select(name=name)
         except NoPolicy as error:
             raise SettingsError(f"apps: {error}") from None
+    keys_of(settings)
     if settings.upstream_key_env and not os.environ.get(settings.upstream_key_env):
         raise SettingsError(f"upstream_key_env: the variable {settings.upstream_key_env} is not set; set it")
     names = ", ".join(policy.label for policy in policies.policies)

@@ -29,6 +29,11 @@ from guard.proxy.drain import Drain, draining
 from guard.proxy.forward import models, unread
 from guard.proxy.handler import handler
 from guard.proxy.health import healthz, readyz
+from guard.proxy.mcp import message as json_rpc
+from guard.proxy.mcp.route import METHODS as MCP_METHODS
+from guard.proxy.mcp.route import ROUTE as MCP
+from guard.proxy.mcp.route import mcp
+from guard.proxy.mcp.servers import McpServers
 from guard.proxy.moderations import moderations
 from guard.proxy.proxy import HungUp, Proxy
 from guard.proxy.resilience.opening import open_targets
@@ -47,8 +52,10 @@ log = logging.getLogger(__name__)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def create_app(settings: Settings, *, upstream: Upstream | None = None, drains: bool = False) -> Starlette:
-    """The proxy for these settings; `upstream` stands in for the one that they name.
+def create_app(
+    settings: Settings, *, upstream: Upstream | None = None, servers: McpServers | None = None, drains: bool = False
+) -> Starlette:
+    """The proxy for these settings; `upstream` and `servers` stand in for those that they name.
 
     With `drains` it takes SIGTERM from its server, to end as drain.py says.
     """
@@ -56,6 +63,7 @@ def create_app(settings: Settings, *, upstream: Upstream | None = None, drains: 
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         *(Route(wire.route, handler(wire), methods=["POST"]) for wire in WIRES),
+        Route(MCP, mcp, methods=MCP_METHODS),
         Route("/v1/guard/check", check, methods=["POST"]),
         Route("/v1/moderations", moderations, methods=["POST"]),
         Route("/v1/models", models),
@@ -66,7 +74,7 @@ def create_app(settings: Settings, *, upstream: Upstream | None = None, drains: 
         routes.append(Route("/metrics", metrics))
     watched = [Middleware(Watched, routes)] if settings.metrics or settings.traces else []
     handlers = {GuardError: _guard_error, HTTPException: _http_error, Exception: _bug, HungUp: _hung_up}
-    lifespan = partial(_lifespan, settings, upstream, drains)
+    lifespan = partial(_lifespan, settings, upstream, servers, drains)
     return Starlette(routes=routes, middleware=watched, exception_handlers=handlers, lifespan=lifespan)
 
 
@@ -77,7 +85,9 @@ def serving_app() -> Starlette:
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, upstream: Upstream | None, drains: bool, app: Starlette) -> AsyncIterator[None]:
+async def _lifespan(
+    settings: Settings, upstream: Upstream | None, servers: McpServers | None, drains: bool, app: Starlette
+) -> AsyncIterator[None]:
     """Start a worker's parts in their order, and end them in the reverse one."""
     async with AsyncExitStack() as stack:
         drain = Drain()
@@ -102,7 +112,10 @@ async def _lifespan(settings: Settings, upstream: Upstream | None, drains: bool,
             await stack.enter_async_context(watching.started(look_at(policies, buffer, targets)))
         keys = AppKeys.of(settings.apps)
         redis = _redis(settings, stack)
-        app.state.proxy = Proxy(guard, targets, keys, settings, policies, drain, buffer, redis)
+        if servers is None:
+            servers = McpServers.of(settings)
+            stack.push_async_callback(servers.aclose)
+        app.state.proxy = Proxy(guard, targets, keys, settings, policies, drain, servers, buffer, redis)
         yield
 
 
@@ -155,5 +168,7 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 def _told(request: Request, error: GuardError, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """An error in the shape of the route's protocol; in OpenAI's where the route has none."""
+    if request.scope["path"].startswith(MCP.partition("{")[0]):
+        return Json(json_rpc.error_of(error), status, dict(headers or {}))
     wire = next((wire for wire in WIRES if wire.route == request.scope["path"]), openai)
     return Json(wire.error(error), status, dict(headers or {}))

@@ -55,13 +55,14 @@ def coverage(verdicts: Sequence[Verdict], unread: Mapping[str, int]) -> str:
     Names may hold any character, and a header may not: those others than letters, digits and `_.-~` are %-encoded.
     `unread` comes last: how many parts of the request are no text, by kind.
     """
-    stages = []
+    # Where a stage was asked several times, as for the parts of a long list, it tells of them together.
+    found: dict[str, tuple[dict[str, None], dict[str, None], dict[str, None]]] = {}
     for verdict in verdicts:
         covered = verdict.decision.coverage
-        failed = (*covered.failed, *covered.late)
-        parts = (covered.run, failed, covered.skipped)
-        names = "/".join("+".join(quote(probe.metric, safe="") for probe in part) or "-" for part in parts)
-        stages.append(f"{verdict.decision.stage.kind}={names}")
+        parts = found.setdefault(verdict.decision.stage.kind, ({}, {}, {}))
+        for names, probes in zip(parts, (covered.run, (*covered.failed, *covered.late), covered.skipped), strict=True):
+            names.update(dict.fromkeys(quote(probe.metric, safe="") for probe in probes))
+    stages = [f"{kind}=" + "/".join("+".join(names) or "-" for names in parts) for kind, parts in found.items()]
     if unread:
         stages.append("unread=" + "+".join(f"{quote(kind, safe='')}:{number}" for kind, number in unread.items()))
     return ", ".join(stages) or "none"

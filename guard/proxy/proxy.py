@@ -13,6 +13,7 @@ from guard.guard import Guard
 from guard.policies.live import LivePolicies
 from guard.proxy.auth import AppKeys
 from guard.proxy.drain import Drain
+from guard.proxy.mcp.servers import McpServers
 from guard.proxy.resilience import Targets
 from guard.proxy.upstream import Upstream
 from guard.redis import SharedRedis
@@ -32,6 +33,7 @@ class Proxy:
     settings: Settings
     policies: LivePolicies
     drain: Drain
+    mcp: McpServers
     events: Buffer | None = None
     redis: SharedRedis | None = None
 

@@ -22,7 +22,7 @@ from guard.policies.files import BUILT_IN as POLICIES
 from guard.policies.files import policy_files
 from guard.policies.scope import AppliesTo
 from guard.proxy.app import create_app
-from guard.settings import AppKey, Fallback, Settings
+from guard.settings import AppKey, Fallback, McpServer, Settings
 from guard.stages import Override, Passthrough, Redact, Rule, Ruleset, Stage, Subscription
 from guard.stages.action import Status
 from guard.stages.rule import OPERATORS
@@ -44,6 +44,10 @@ def missing(page: Path, words: list[str]) -> list[str]:
 def test_every_setting_is_on_its_page_with_variable_default_and_meaning():
     text = (DOCS / "settings.md").read_text(encoding="utf-8")
     assert [row for row in setting_rows() if row not in text] == []
+
+
+def test_every_field_of_an_mcp_server_is_documented():
+    assert missing(DOCS / "mcp.md", list(McpServer.model_fields)) == []
 
 
 def test_no_setting_is_documented_that_is_gone():

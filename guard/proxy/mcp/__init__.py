@@ -1,0 +1,1 @@
+"""The Model Context Protocol: Guard between agents and the MCP servers that the settings name."""
