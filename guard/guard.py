@@ -13,6 +13,7 @@ from guard.errors import Blocked
 from guard.loop import run
 from guard.metrics import Measurements, Probe, Side, Turn
 from guard.metrics.measure import Needed, measure
+from guard.metrics.verdicts import Verdicts
 from guard.policies import LoadedPolicy
 from guard.stages import Decision, Override, Redact, Stage, Subscription, decide, explain, needed
 from guard.stages.redact import Placeholders, redacted
@@ -136,7 +137,15 @@ class Exchange:
         await self.policy.ready()
         if probes is None:
             probes, still = stage.probes, None if self.guard.measure_all else partial(needed, stage)
-        return await measure(probes, turn, self.policy.metrics, timeout=stage.timeout, needed=still)
+        return await measure(
+            probes,
+            turn,
+            self.policy.metrics,
+            timeout=stage.timeout,
+            needed=still,
+            verdicts=self.guard.verdicts,
+            lookback=stage.lookback,
+        )
 
     def conclude(self, stage: Stage, turn: Turn, measurements: Measurements, started: float) -> Verdict:
         """Decide on what was measured since `started` (perf_counter), act, and record."""
@@ -171,7 +180,7 @@ class Guard:
     they are dropped); `notifier` tells the policies' subscribers; `observer` is told of everything as it happens;
     `random` picks among override choices (seed it to repeat a run); `measure_all` measures also what can no longer
     change the decision, for recordings that other policies will be tried on; `project` is what events are recorded
-    under.
+    under; `verdicts` keeps what was said of texts that come again (default: of its own).
     """
 
     def __init__(
@@ -184,6 +193,7 @@ class Guard:
         random: Random | None = None,
         measure_all: bool = False,
         project: str = "default",
+        verdicts: Verdicts | None = None,
     ) -> None:
         self.policies = policies
         self.recorder = recorder
@@ -192,6 +202,7 @@ class Guard:
         self.random = random or Random()
         self.measure_all = measure_all
         self.project = project
+        self.verdicts = verdicts or Verdicts()
 
     def exchange(self, *, app: str = "", model: str = "", route: str = "", policy: str = "", **labels: str) -> Exchange:
         """A new request under the policy that applies to it, or that is named. Raises NoPolicy where there is none."""

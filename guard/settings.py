@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from guard.errors import PolicyError, SettingsError, nearest
+from guard.metrics.verdicts import LIMIT
 from guard.policies.document import Document, read
 
 
@@ -112,6 +113,9 @@ class Settings(FileSettings):
     policy: str = Field(default="builtin/baseline", description="A policy file, a folder of them, or a built-in one.")
     reload: float = Field(default=1.0, gt=0, description="Seconds between looks for changed policy files.")
     measure_all: bool = Field(default=False, description="Measure also what can change no decision any more.")
+    verdict_cache: int = Field(
+        default=LIMIT, ge=0, description="Bytes of verdicts on texts measured before that a worker keeps; 0: none."
+    )
 
     upstream: str = Field(
         default="https://api.openai.com/v1",

@@ -59,6 +59,7 @@ class Classifier(LocalModel):
             cost=Cost.MODEL,
             labels=None if answers is None else frozenset(answers.names),
             windowed=self.gives != "label",
+            across=self.gives != "label",
             description=f"{self.gives} by {self.model}",
             warm_up=reader.warm_up,
         )

@@ -66,6 +66,7 @@ class Keywords(Maker):
             cost=Cost.FREE if len(labels) <= _TOGETHER else Cost.LOCAL,
             labels=words.labels,
             windowed=True,
+            across=True,
             description=f"which of {len(words.labels)} words and phrases occur",
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping
@@ -16,18 +15,15 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 from guard.metrics.metric import Cost, Metric, as_measurement
+from guard.metrics.plan import Plan, Work
 from guard.metrics.score import Failure, Measurement, Measurements, Probe
-from guard.metrics.turn import Side, Turn
+from guard.metrics.turn import Turn
+from guard.metrics.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
-#: Up to this many characters, metrics that cost microseconds run on the loop: a hop to a thread would cost more.
-INLINE_CHARACTERS = 4_000
-#: … as long as they are in no more passages than this: an empty one costs its microseconds too.
-INLINE_PASSAGES = 100
 #: Threads that `def` metrics share. One that hangs keeps its thread; the others' callers then see "late", never "safe".
 THREADS = 16
-
 
 Needed: TypeAlias = Callable[[Measurements], Collection[Probe]]
 
@@ -41,80 +37,84 @@ async def measure(
     *,
     timeout: float | None = None,  # noqa: ASYNC109 - lateness is a result here, not an exception
     needed: Needed | None = None,
+    verdicts: Verdicts | None = None,
+    lookback: int = 0,
 ) -> dict[Probe, Measurement]:
     """Measure `probes` on `turn`, within `timeout` seconds for all of them together.
 
     An exception becomes a Failure, lateness a Failure with `timed_out`. Metrics run by cost class, those of one class
     together; before a dearer class `needed(results so far)` says which probes can still matter, and the others are left
-    out of the result. Without `needed` everything is measured. Raises nothing of a metric's own.
+    out of the result. Without `needed` everything is measured. With `verdicts` a windowed metric reads only what it has
+    not read before, and each message's border with up to `lookback` earlier ones. Raises nothing of a metric's own.
     """
     results: dict[Probe, Measurement] = {}
     deadline = None if timeout is None else perf_counter() + timeout
     ordered = sorted(dict.fromkeys(probes), key=lambda probe: metrics[probe.metric].cost)
-    sides: set[Side] = {probe.of for probe in ordered}
-    passages = sum(len(turn.passages(side)) for side in sides)
-    small = turn.characters <= INLINE_CHARACTERS and passages <= INLINE_PASSAGES
+    plan = Plan(turn, [probe.of for probe in ordered], verdicts, lookback)
     for cost, group in groupby(ordered, key=lambda probe: metrics[probe.metric].cost):
         wanted = list(group)
         if needed is not None and cost > Cost.FREE and results:
             still = needed(results)
             wanted = [probe for probe in wanted if probe in still]
-        waiting: dict[object, list[Probe]] = {}
+        waiting: dict[object, dict[Probe, Work]] = {}
         for probe in wanted:
             metric = metrics[probe.metric]
-            if small and cost == Cost.FREE and not inspect.iscoroutinefunction(metric.measure):
-                results[probe] = _now(metric, turn, probe.of)
+            work = plan.work(metric, probe.of)
+            if work.inline:
+                results[probe] = _now(work)
             else:
-                waiting.setdefault((metric.shared, probe.of) if metric.shared else probe, []).append(probe)
+                together = (metric.shared, probe.of) if metric.shared else probe
+                waiting.setdefault(together, {})[probe] = work
         if waiting:
             left = None if deadline is None else deadline - perf_counter()
-            for measured in await asyncio.gather(*(_some(group, turn, metrics, left) for group in waiting.values())):
+            for measured in await asyncio.gather(*(_some(group, left) for group in waiting.values())):
                 results.update(measured)
     return results
 
 
-def _now(metric: Metric, turn: Turn, side: Side) -> Measurement:
+def _now(work: Work) -> Measurement:
     started = perf_counter()
     try:
-        measurement = as_measurement(metric.measure(turn, side), metric.kind)
+        measurement = as_measurement(work.run(), work.metric.kind)
     except Exception as error:  # noqa: BLE001 - a metric is foreign code: whatever it raises is a failure of its own
-        measurement = _failure(metric, error)
+        measurement = _failure(work.metric, error)
     return _timed(measurement, started)
 
 
-async def _some(
-    probes: list[Probe], turn: Turn, metrics: Mapping[str, Metric], seconds: float | None
-) -> dict[Probe, Measurement]:
-    if len(probes) == 1:
-        return {probes[0]: await _one(metrics[probes[0].metric], turn, probes[0].of, seconds)}
+async def _some(group: Mapping[Probe, Work], seconds: float | None) -> dict[Probe, Measurement]:
+    if len(group) == 1:
+        return {probe: await _one(work, seconds) for probe, work in group.items()}
     measured: dict[Probe, Measurement] = {}
 
     def each() -> None:
-        for probe in probes:
-            measured[probe] = _now(metrics[probe.metric], turn, probe.of)
+        for probe, work in group.items():
+            measured[probe] = _now(work)
 
-    started = perf_counter()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await anyio.to_thread.run_sync(each, abandon_on_cancel=True, limiter=_threads())
-    return {probe: measured.get(probe) or _timed(_late(metrics[probe.metric]), started) for probe in probes}
-
-
-async def _one(metric: Metric, turn: Turn, side: Side, seconds: float | None) -> Measurement:
     started = perf_counter()
     try:
         async with asyncio.timeout(seconds):
-            if inspect.iscoroutinefunction(metric.measure):
-                result = await metric.measure(turn, side)
+            await anyio.to_thread.run_sync(each, abandon_on_cancel=True, limiter=_threads())
+    except TimeoutError:
+        for work in group.values():
+            work.stop()
+    return {probe: measured.get(probe) or _timed(_late(work.metric), started) for probe, work in group.items()}
+
+
+async def _one(work: Work, seconds: float | None) -> Measurement:
+    metric = work.metric
+    started = perf_counter()
+    try:
+        async with asyncio.timeout(seconds):
+            if work.waits:
+                result = work.run()
             else:
                 # Abandoned, not awaited, when late: a thread cannot be stopped, and the turn must not wait for it.
-                result = await anyio.to_thread.run_sync(
-                    metric.measure, turn, side, abandon_on_cancel=True, limiter=_threads()
-                )
-                if inspect.isawaitable(result):
-                    result = await result
+                result = await anyio.to_thread.run_sync(work.run, abandon_on_cancel=True, limiter=_threads())
+            if inspect.isawaitable(result):
+                result = await result
         measurement = as_measurement(result, metric.kind)
     except TimeoutError as error:
+        work.stop()
         late = seconds is not None and perf_counter() - started >= seconds
         measurement = _late(metric) if late else _failure(metric, error)
     except Exception as error:  # noqa: BLE001 - a metric is foreign code: whatever it raises is a failure of its own

@@ -34,22 +34,28 @@ class Metric:
     """Something that measures. It returns a score or a failure and never decides.
 
     `measure(turn, side)` runs on the event loop when it is `async def` and in a thread when it is `def`. `version`
-    changes whenever the same text could get another score. `labels` is the closed set of labels it may give, or None
-    where any may come. `windowed` says that reading a text in overlapping windows and merging the scores (highest
-    number, union of labels) gives what reading it whole would; where False a stream is held until its end. `of_turn`
-    says that no text is read, only whose turn it is, so that every part of a text gives the same. Metrics that name
-    the same work as `shared` measure a side one after the other in one thread: the first does that work for all, and a
-    thread for each would cost more than the rest.
+    changes whenever the same text could get another score; what one without a version says is never kept. `labels` is
+    the closed set of labels it may give, or None where any may come.
+
+    `windowed` says that only the text counts, and that reading a side passage by passage, or a text in overlapping
+    windows, and merging the scores (highest number, union of labels) gives what reading it whole would. Then verdicts
+    on texts that come again are kept; where it is False a stream is held until its end. A windowed metric that reads
+    `across` also reads the borders of messages, for what is split over them.
+
+    `of_turn` says that no text is read, only whose turn it is, so that every part of a text gives the same. Metrics
+    that name the same work as `shared` measure a side one after the other in one thread: the first does that work for
+    all, and a thread for each would cost more than the rest.
     """
 
     name: str
     measure: Measure
     kind: Kind = "number"
-    version: str = "1"
+    version: str = ""
     sides: frozenset[Side] = frozenset(SIDES)
     cost: Cost = Cost.LOCAL
     labels: frozenset[str] | None = None
     windowed: bool = False
+    across: bool = False
     of_turn: bool = False
     description: str = ""
     warm_up: Callable[[], object] | None = None

@@ -51,6 +51,7 @@ class Regex(Maker):
             cost=Cost.FREE if len(patterns) <= _FEW else Cost.LOCAL,
             labels=frozenset(patterns),
             windowed=True,
+            across=True,
             description=f"which patterns match: {', '.join(patterns)}",
         )
 

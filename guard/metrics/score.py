@@ -46,6 +46,10 @@ class Score:
     began: float = field(default=0.0, compare=False, repr=False)
 
 
+#: Says nothing, whatever the kind: what is merged with it stays as it is.
+NOTHING = Score(())
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One measurement that did not succeed: `error` says why; `timed_out` that it was late rather than wrong."""

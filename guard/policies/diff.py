@@ -19,6 +19,7 @@ SETTINGS = {
     "refusal": "what cannot be checked is answered",
     "stream": "a streamed answer is released",
     "check": "the provider is asked",
+    "lookback": "earlier messages that are read together with each:",
     "paused": "the stage is",
 }
 WORDS = {
@@ -123,6 +124,8 @@ def _shown(stage: Stage, field: str) -> str:
     value = getattr(stage, field)
     if field == "timeout":
         return describe.seconds(value)
+    if field == "lookback":
+        return str(value)
     return f"“{value}”" if field == "refusal" else WORDS[value]
 
 

@@ -9,6 +9,7 @@ from guard.errors import nearest
 from guard.policies.plain import Place
 from guard.policies.policy import Policy
 from guard.stages import Override, Ruleset, Stage
+from guard.stages.stage import MOST_LOOKBACK
 
 #: Settings of a stage that can hollow out a floor in it: their values from the firmest on, and what each does.
 HOLLOW: dict[str, dict[object, str]] = {
@@ -19,6 +20,7 @@ HOLLOW: dict[str, dict[object, str]] = {
         "window": "releasing a streamed answer before all of it is read",
         "observe": "releasing a streamed answer unread",
     },
+    "lookback": dict.fromkeys(range(MOST_LOOKBACK, -1, -1), "reading messages together with fewer of the earlier ones"),
     "check": {"before": "", "alongside": "asking the provider before the check is over"},
 }
 

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from guard.errors import BadRequest, GuardError
 from guard.guard import Guard
+from guard.metrics.verdicts import Verdicts
 from guard.notify import Notifier
 from guard.policies.live import LivePolicies
 from guard.policies.source import source_of
@@ -105,6 +106,7 @@ async def _lifespan(
             observer=watching.observer if watching else None,
             measure_all=settings.measure_all,
             project=settings.project,
+            verdicts=Verdicts(settings.verdict_cache),
         )
         targets = await asyncio.to_thread(open_targets, settings, stack, upstream)
         app.state.watching = watching

@@ -14,6 +14,9 @@ from guard.stages.action import Override, Redact
 from guard.stages.rule import Test
 from guard.stages.ruleset import Ruleset
 
+#: Earlier messages that one can be read together with.
+MOST_LOOKBACK = 64
+
 
 class Stage(BaseModel):
     """`rulesets` are an OR in order of priority: the first triggered one names the action.
@@ -22,7 +25,8 @@ class Stage(BaseModel):
     `block` answers `refusal` instead, `allow` goes on. `stream` says how a streamed answer is held back: `window`
     releases text once the window it stands in was read, `whole` only at the end, `observe` at once: it is read behind,
     and what is found is only recorded. `check` says when a request is read: `before` the provider is asked, or
-    `alongside` it; then nothing of the answer is released until the decision.
+    `alongside` it; then nothing of the answer is released until the decision. `lookback` is how many earlier messages
+    are read together with each one, for what is split over them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +39,7 @@ class Stage(BaseModel):
     refusal: str = Field(default="This could not be checked, so it was not answered. Please try again.", min_length=1)
     stream: Literal["window", "whole", "observe"] = "window"
     check: Literal["before", "alongside"] = "before"
+    lookback: int = Field(default=8, ge=0, le=MOST_LOOKBACK)
     paused: bool = False
 
     @model_validator(mode="after")

@@ -8,7 +8,8 @@ from fractions import Fraction
 import pytest
 
 from guard.metrics import Cost, Failure, Message, Metric, Probe, Score, Turn
-from guard.metrics.measure import INLINE_CHARACTERS, measure
+from guard.metrics.measure import measure
+from guard.metrics.plan import INLINE_CHARACTERS
 
 TURN = Turn.of("hello")
 

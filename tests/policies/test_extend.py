@@ -129,6 +129,7 @@ class TestFloors:
             ("stream: window", "releasing a streamed answer before all of it is read"),
             ("stream: observe", "releasing a streamed answer unread"),
             ("check: alongside", "asking the provider before the check is over"),
+            ("lookback: 7", "reading messages together with fewer of the earlier ones"),
         ],
     )
     def test_a_floors_stage_cannot_be_weakened(self, base, problems, field, doing) -> None:

@@ -104,6 +104,11 @@ class Facts(_Part):
         return f"{self.name}-{self.version}+{self.sha256['model.onnx'][:8]}"
 
     @cached_property
+    def reads_as(self) -> str:
+        """Changes when the same text could be read otherwise: by other weights, other tokens or other windows."""
+        return f"{self.sha256} {self.window.model_dump_json()}"
+
+    @cached_property
     def calibration(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Scales and biases by column."""
         table = [self._calibrated(*column.partition("/")[::2]) for column in self.columns]

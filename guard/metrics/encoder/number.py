@@ -34,10 +34,11 @@ def number(name: str, description: str, folder: Path = FOLDER) -> Metric:
     return Metric(
         name,
         each_passage(read),
-        version=fingerprint(str(ALGORITHM), said.model, said.heads[name].model_dump_json()),
+        version=fingerprint(str(ALGORITHM), said.model, said.reads_as, said.heads[name].model_dump_json()),
         cost=Cost.MODEL,
         labels=head.names,
         windowed=True,
+        across=True,
         shared=said.model,
         description=description,
         warm_up=lambda: read("warm up"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock
 from typing import Generic, TypeVar
+
+from guard.metrics.kept import Kept
 
 T = TypeVar("T")
 
@@ -16,11 +17,8 @@ class Shared(Generic[T]):
 
     def __init__(self, limit: int, size: Callable[[T], int]) -> None:
         """`size` tells the bytes of a value."""
-        self._limit = limit
-        self._size = size
-        self._held = 0
+        self._kept = Kept(limit, size)
         self._lock = Lock()
-        self._kept: OrderedDict[bytes, T] = OrderedDict()
         self._coming: dict[bytes, Future[T]] = {}
 
     def get(self, key: bytes, make: Callable[[], T]) -> T:
@@ -30,9 +28,9 @@ class Shared(Generic[T]):
         """
         mine = Future[T]()
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+            kept = self._kept.get(key)
+            if kept is not None:
+                return kept
             coming = self._coming.setdefault(key, mine)
         if coming is not mine:
             return coming.result()
@@ -45,12 +43,6 @@ class Shared(Generic[T]):
             raise
         with self._lock:
             del self._coming[key]
-            self._keep(key, value)
+            self._kept.put(key, value)
         mine.set_result(value)
         return value
-
-    def _keep(self, key: bytes, value: T) -> None:
-        self._kept[key] = value
-        self._held += self._size(value)
-        while self._held > self._limit:
-            self._held -= self._size(self._kept.popitem(last=False)[1])

@@ -39,7 +39,7 @@ class Head:
     def version(self) -> str:
         """Of the weights, and of what is made of their answers."""
         head = self._facts.heads[HEAD].model_dump_json()
-        return fingerprint(self._facts.model, head, f"{SUREST} {sorted(self._labels.items())}")
+        return fingerprint(self._facts.reads_as, head, f"{SUREST} {sorted(self._labels.items())}")
 
     def load(self) -> None:
         """Load the model."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guard.errors import MetricError
+from guard.metrics.fingerprint import fingerprint
 from guard.metrics.metric import Cost
 from guard.metrics.score import Span
 from guard.metrics.windows import windows
@@ -48,11 +49,12 @@ class Names:
 
     @property
     def version(self) -> str:
-        """The model's name, with its version where it is a package."""
+        """The model's name, with its version where it is a package, else with what it says of itself."""
         try:
             return f"{self._name} {version(self._name)}"
         except PackageNotFoundError:
-            return self._name
+            meta = Path(self._source) / "meta.json"
+            return f"{self._name} {fingerprint(meta.read_bytes() if meta.is_file() else b'')}"
 
     def load(self) -> None:
         """Load the model."""

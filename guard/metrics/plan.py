@@ -1,0 +1,82 @@
+"""What is still to be done for each measurement of a stage, and whether it is little enough for the event loop."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+from guard.metrics.metric import Cost, Metric
+from guard.metrics.pieces import AGAIN, Pieces, Reading
+from guard.metrics.turn import Side, Turn
+from guard.metrics.verdicts import Verdicts
+
+#: Up to this many characters, metrics that cost microseconds run on the loop: a hop to a thread would cost more.
+INLINE_CHARACTERS = 4_000
+#: ... as long as they are in no more passages than this: an empty one costs its microseconds too.
+INLINE_PASSAGES = 100
+#: What was read before costs a look into a dictionary: so many passages and characters of it are no work for a thread.
+KNOWN_PASSAGES, KNOWN_CHARACTERS = 1_000, 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One metric on one side: `run` gives its measurement, or something to await."""
+
+    metric: Metric
+    run: Callable[[], Any]
+    inline: bool
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is to run on the loop, which it does not hold up."""
+        return inspect.iscoroutinefunction(self.metric.measure)
+
+    def stop(self) -> None:
+        """Read nothing more: nobody waits for it any longer."""
+        if isinstance(self.run, Reading):
+            self.run.stopped = True
+
+
+class Plan:
+    """The work of one stage on a turn."""
+
+    def __init__(self, turn: Turn, sides: Collection[Side], verdicts: Verdicts | None, lookback: int) -> None:
+        self._turn = turn
+        self._sides = frozenset(sides)
+        self._verdicts = verdicts
+        self._lookback = lookback
+        self._pieces: dict[Side, Pieces] = {}
+
+    def work(self, metric: Metric, side: Side) -> Work:
+        """What a metric has to do on a side."""
+        pieces = self._side(side) if metric.windowed and side in AGAIN else None
+        if pieces is not None and pieces.texts:
+            reading = Reading(metric, pieces)
+            return Work(metric, reading, inline=_is_little(reading))
+        free = metric.cost == Cost.FREE and not inspect.iscoroutinefunction(metric.measure)
+        return Work(metric, partial(metric.measure, self._turn, side), inline=free and self._is_short)
+
+    def _side(self, side: Side) -> Pieces | None:
+        if self._verdicts is not None and side not in self._pieces:
+            self._pieces[side] = Pieces(self._turn, side, self._verdicts, self._lookback)
+        return self._pieces.get(side)
+
+    @cached_property
+    def _is_short(self) -> bool:
+        passages = sum(len(self._turn.passages(side)) for side in self._sides)
+        return self._turn.characters <= INLINE_CHARACTERS and passages <= INLINE_PASSAGES
+
+
+def _is_little(reading: Reading) -> bool:
+    """Whether what a reading has left, with looking up the rest, is no work for a thread."""
+    pieces = reading.pieces
+    if len(pieces.texts) > KNOWN_PASSAGES or pieces.characters > KNOWN_CHARACTERS:
+        return False
+    unread = reading.unread
+    if not unread or reading.metric.cost > Cost.FREE:
+        return not unread
+    characters = sum(len(pieces.texts[piece.passage]) for piece in unread)
+    return characters <= INLINE_CHARACTERS and len(unread) <= INLINE_PASSAGES
