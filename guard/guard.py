@@ -114,11 +114,13 @@ class Exchange:
         started = perf_counter()
         stage = self.policy.stage(kind)
         stage = stage.observed if observed else stage
+        turn = turn.reading(self.policy.reads)
         measurements = await self.measure(stage, turn)
         return self.conclude(stage, turn, measurements, started)
 
     async def check_each(self, turn: Turn, kinds: Iterable[Side]) -> tuple[Turn, Verdict | None]:
         """The turn to go on with after the policy's stages of these kinds, and the verdict that ends it, if any."""
+        turn = turn.reading(self.policy.reads)
         for kind in kinds:
             if self.policy.has(kind) and turn.passages(kind):
                 verdict = await self.check(turn, kind)

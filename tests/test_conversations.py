@@ -3,10 +3,11 @@
 import pytest
 
 from guard.guard import Guard
-from guard.metrics import Metric, Score
+from guard.metrics import Metric, Score, Turn
 from guard.metrics.regex import Regex
-from guard.policies import load_policy
-from tests.fakes import override, policy_of, redact, rule
+from guard.metrics.registry import Registry
+from guard.policies import LoadedPolicy, Policy, load_policy
+from tests.fakes import override, policy_of, redact, rule, spotting
 
 HONEST = [
     "hi there",
@@ -55,6 +56,44 @@ async def test_a_stage_that_does_not_look_back_reads_each_message_by_itself():
     policy = policy_of(order, input=[redact("order")], settings={"lookback": 0})
     verdict = await Guard(policy).acheck(said("it is ORD-1234", "5678, thanks"))
     assert verdict.turn.passages("input") == ("it is ORD-1234", "5678, thanks")
+
+
+ALL_ROLES = [
+    {"role": "system", "content": "key: one"},
+    {"role": "user", "content": "key: two"},
+    {"role": "assistant", "content": "key: three"},
+    {"role": "user", "content": "key: four"},
+]
+
+
+@pytest.mark.parametrize(
+    ("reads", "hidden"),
+    [([], [1, 3]), (["system"], [0, 1, 3]), (["assistant"], [1, 2, 3]), (["system", "assistant"], [0, 1, 2, 3])],
+)
+async def test_what_the_app_or_the_model_wrote_is_read_where_the_input_stage_asks_for_it(reads, hidden):
+    policy = policy_of(spotting("key", "key"), input=[redact("key")], settings={"reads": reads})
+    turn = (await Guard(policy).acheck(ALL_ROLES)).turn
+    assert [number for number, message in enumerate(turn.messages) if "[KEY_1]" in message.parts[0]] == hidden
+
+
+async def test_what_the_input_stage_reads_is_the_input_for_the_rules_of_other_stages_too():
+    metric = spotting("key", "key")
+    written = {
+        "policy": "p",
+        "stages": {
+            "input": {"reads": ["system"]},
+            "output": {"rulesets": [override({"metric": "key", "of": "input", "operator": "not_empty"})]},
+        },
+    }
+    policy = LoadedPolicy(Policy.model_validate(written), {}, Registry({}).child({"key": metric}))
+    exchange = Guard(policy).exchange()
+    turn = Turn(messages=Turn.of(ALL_ROLES[:1]).messages, output=("fine",))
+    assert not (await exchange.check(turn, "output")).allowed
+
+
+async def test_only_the_input_stage_reads_roles():
+    with pytest.raises(ValueError, match="belongs to the input stage"):
+        policy_of(output=[], settings={"reads": ["system"]})
 
 
 @pytest.mark.slow

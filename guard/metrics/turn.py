@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -41,7 +41,8 @@ class Turn:
 
     `messages` is the conversation so far; `output` the model's new texts (one a choice), `tool_calls` its new calls;
     `documents` what was retrieved; `tools` the tool definitions offered, as they came; `labels` say whose turn it is
-    (`app`, `user`, `session`, `model`).
+    (`app`, `user`, `session`, `model`). `reads` are the roles whose messages are input too, though the app or the model
+    wrote them.
     """
 
     messages: tuple[Message, ...] = ()
@@ -50,6 +51,7 @@ class Turn:
     documents: tuple[str, ...] = ()
     tools: tuple[Mapping[str, Any], ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()
 
     def passages(self, side: Side) -> tuple[str, ...]:
         """The texts of one side, in order. A span's `passage` is an index into this tuple.
@@ -63,7 +65,10 @@ class Turn:
             return self.documents
         if side == "tool_call":
             return tuple(call.arguments for call in self.tool_calls)
-        return tuple(part for message in self.messages if side_of(message.role) == side for part in message.parts)
+        return tuple(part for message in self.messages if self._stands_on(side, message) for part in message.parts)
+
+    def _stands_on(self, side: Side, message: Message) -> bool:
+        return side == ("input" if message.role in self.reads else side_of(message.role))
 
     @property
     def characters(self) -> int:
@@ -88,11 +93,15 @@ class Turn:
         rest = iter(texts)
         messages = tuple(
             Message(message.role, tuple(next(rest) for _ in message.parts))
-            if side_of(message.role) == side
+            if self._stands_on(side, message)
             else message
             for message in self.messages
         )
         return replace(self, messages=messages)
+
+    def reading(self, roles: Collection[str]) -> Turn:
+        """The same turn with these roles' messages as input too."""
+        return self if self.reads == frozenset(roles) else replace(self, reads=frozenset(roles))
 
     def with_history(self, change: Callable[[str], str]) -> Turn:
         """The same turn with every text that the model or a tool said earlier changed."""

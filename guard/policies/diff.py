@@ -20,6 +20,7 @@ SETTINGS = {
     "stream": "a streamed answer is released",
     "check": "the provider is asked",
     "lookback": "earlier messages that are read together with each:",
+    "reads": "roles of the app and the model that are read:",
     "paused": "the stage is",
 }
 WORDS = {
@@ -126,6 +127,8 @@ def _shown(stage: Stage, field: str) -> str:
         return describe.seconds(value)
     if field == "lookback":
         return str(value)
+    if field == "reads":
+        return ", ".join(value) or "none"
     return f"“{value}”" if field == "refusal" else WORDS[value]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
+from typing import Any
 
 from guard.errors import nearest
 from guard.policies.plain import Place
@@ -102,7 +103,10 @@ def _keeps_back(ruleset: Ruleset) -> bool:
     return isinstance(ruleset.action, Override) or ruleset.mode == "observe"
 
 
-def _with(stage: Stage, written: Mapping[str, object], rulesets: list[Ruleset]) -> Stage:
+def _with(stage: Stage, written: Mapping[str, Any], rulesets: list[Ruleset]) -> Stage:
     # A new model rather than a copy: a copy would carry the old one's compiled rules along.
     fields = {field: getattr(stage, field) for field in stage.model_fields_set}
+    if "reads" in written:
+        # Added to the base's: who reads less than a floor was written for would hollow it out.
+        written = {**written, "reads": tuple(dict.fromkeys((*stage.reads, *written["reads"])))}
     return Stage.model_validate({**fields, **written, "rulesets": tuple(rulesets)})

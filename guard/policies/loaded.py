@@ -102,6 +102,11 @@ class LoadedPolicy:
         """The sides of a request that are checked before the provider is asked."""
         return tuple(kind for kind in ASKED if kind in self._by_kind and not self._by_kind[kind].alongside)
 
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The roles that the app or the model writes under, and that the input stage reads all the same."""
+        return frozenset(self.stage("input").reads)
+
     def refusals(self, kinds: Iterable[Side]) -> frozenset[str]:
         """Every text that the stages of these kinds may answer with instead of passing something on."""
         return frozenset(text for kind in kinds if kind in self._by_kind for text in self._by_kind[kind].refusals)

@@ -26,7 +26,8 @@ class Stage(BaseModel):
     releases text once the window it stands in was read, `whole` only at the end, `observe` at once: it is read behind,
     and what is found is only recorded. `check` says when a request is read: `before` the provider is asked, or
     `alongside` it; then nothing of the answer is released until the decision. `lookback` is how many earlier messages
-    are read together with each one, for what is split over them.
+    are read together with each one, for what is split over them. `reads` are the roles that the input stage reads
+    beside those that are not trusted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,7 +41,14 @@ class Stage(BaseModel):
     stream: Literal["window", "whole", "observe"] = "window"
     check: Literal["before", "alongside"] = "before"
     lookback: int = Field(default=8, ge=0, le=MOST_LOOKBACK)
+    reads: tuple[Literal["system", "developer", "assistant"], ...] = ()
     paused: bool = False
+
+    @model_validator(mode="after")
+    def _only_input_reads_roles(self) -> Stage:
+        if self.reads and self.kind != "input":
+            raise ValueError(f"`reads` belongs to the input stage, which has the messages; remove it from {self.kind}")
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Stage:

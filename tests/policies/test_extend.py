@@ -142,6 +142,11 @@ class TestFloors:
         base("f pii stop", floors=["f"], fields="stream: observe")
         assert load(child(fields="stream: window")).stage("input").stream == "window"
 
+    def test_a_stage_reads_the_roles_that_its_base_reads_and_its_own(self, base, load) -> None:
+        base("f pii stop", floors=["f"], fields="reads: [system]")
+        assert load(child(fields="reads: [assistant]")).stage("input").reads == ("system", "assistant")
+        assert load(child(fields="reads: []")).stage("input").reads == ("system",)
+
     def test_a_stage_without_floors_may_be_paused(self, base, load) -> None:
         base("a pii stop")
         assert load(child(fields="paused: true")).stage("input").paused
