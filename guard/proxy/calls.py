@@ -36,11 +36,12 @@ class Call:
         return ToolCall("".join(self._name), "".join(self._arguments))
 
     def allow(self, arguments: str) -> None:
-        """Let the call go out with these arguments: changed, all in its first piece and nothing in the others."""
+        """Let the call go out with these arguments: changed, all in the first piece that had any."""
         self.ready, self.allowed = True, arguments
         if arguments != "".join(self._arguments):
-            for number, place in enumerate(self._places):
-                place.write("" if number else arguments)
+            first = next((place for place in self._places if place.value), self._places[0])
+            for place in self._places:
+                place.write(arguments if place is first else "")
 
 
 class Calls:
@@ -101,9 +102,9 @@ class Calls:
             asked, refused = await self.exchange.check_each(asked, ("tool_call",))
         if refused is not None:
             return refused
-        restore = self.exchange.placeholders.restore
+        restore = self.exchange.placeholders.restore_call
         for call, allowed in zip(waiting, asked.tool_calls, strict=True):
-            call.allow(restore(allowed.arguments, in_json=True))
+            call.allow(restore(allowed.arguments))
         return None
 
     def _asked(self, calls: Iterable[Call]) -> Turn:

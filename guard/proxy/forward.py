@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack
 from urllib.parse import quote, unquote
 
@@ -36,7 +36,7 @@ async def unread(request: Request) -> Response:
     proxy = proxy_of(request)
     proxy.keys.app(request)
     route: str = request.scope["path"]
-    if route not in proxy.settings.open_routes or not isinstance(proxy.upstream, HttpUpstream):
+    if not _opened(route, proxy.settings.open_routes) or not isinstance(proxy.upstream, HttpUpstream):
         raise NoPolicy(
             f"{request.method} {route} is not read by Guard, so it is refused; "
             f"open it unguarded with open_routes: [{route}]"
@@ -54,3 +54,12 @@ async def unread(request: Request) -> Response:
                 yield piece
 
     return StreamingResponse(pieces(), response.status_code, {**shown, **UNGUARDED})
+
+
+def _opened(route: str, open_routes: Collection[str]) -> bool:
+    """Whether a route is named, itself or as one below `…/*`."""
+    if route in open_routes:
+        return True
+    # A path that climbs would reach all that the provider's key opens.
+    climbs = not {"", ".", ".."}.isdisjoint(unquote(route.removeprefix("/v1/")).split("/"))
+    return not climbs and any(one.endswith("/*") and route.startswith(one[:-1]) for one in open_routes)

@@ -26,7 +26,7 @@ from guard.proxy.stream import guarded
 from guard.proxy.upstream import Upstream
 from guard.proxy.watched import watched
 from guard.proxy.wire.leaves import Body
-from guard.proxy.wire.wire import Streaming, Wire
+from guard.proxy.wire.wire import EARLIER, Streaming, Wire
 from guard.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -110,6 +110,8 @@ class Call:
     async def response(self) -> Response:
         """The answer, whole or streamed; the policy's own where a stage refuses the request."""
         wire, exchange = self.wire, self.exchange
+        if EARLIER in self.unread:
+            exchange.placeholders.keep_clear(exchange.guard.random)
         asked = wire.read_request(self.body, exchange.labels)
         turn, refused = await exchange.check_each(asked, exchange.policy.before)
         if refused is not None:
@@ -144,9 +146,9 @@ class Call:
         turn, refused = await self.exchange.check_each(self.wire.read_answer(answer, turn), ANSWERED)
         if refused is not None:
             return self.wire.override(self.body, refused.text, answer)
-        restore = self.exchange.placeholders.restore
-        arguments = [restore(call.arguments, in_json=True) for call in turn.tool_calls]
-        return self.wire.write_answer(answer, [restore(text) for text in turn.output], arguments)
+        placeholders = self.exchange.placeholders
+        arguments = [placeholders.restore_call(call.arguments) for call in turn.tool_calls]
+        return self.wire.write_answer(answer, [placeholders.restore(text) for text in turn.output], arguments)
 
     def _overridden(self, refused: Verdict) -> Response:
         """The answer to a request that was refused."""

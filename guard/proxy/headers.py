@@ -65,4 +65,5 @@ def coverage(verdicts: Sequence[Verdict], unread: Mapping[str, int]) -> str:
     stages = [f"{kind}=" + "/".join("+".join(names) or "-" for names in parts) for kind, parts in found.items()]
     if unread:
         stages.append("unread=" + "+".join(f"{quote(kind, safe='')}:{number}" for kind, number in unread.items()))
-    return ", ".join(stages) or "none"
+    # A stream reads each of its texts by itself, all of them alike.
+    return ", ".join(dict.fromkeys(stages)) or "none"

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 
 from guard.metrics.score import Score, Span
 from guard.stages.action import Redact
@@ -27,6 +28,7 @@ class Placeholders:
     restorable: set[str] = field(default_factory=set)
     _numbered: dict[tuple[str, str, bool], str] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=dict)
+    _before: int = 0
 
     def of(self, value: str, label: str, action: Redact) -> str:
         """What stands instead of a value."""
@@ -50,11 +52,19 @@ class Placeholders:
             for match in PLACEHOLDER.finditer(text):
                 self.originals.setdefault(match[0], match[0])
 
+    def keep_clear(self, random: Random) -> None:
+        """Keep clear of placeholders in texts that are out of sight: number from somewhere that nobody has been."""
+        self._before = random.randrange(10**5, 10**8)
+
     def restore(self, text: str, *, in_json: bool = False) -> str:
         """The text with every restorable placeholder in it replaced by its original; `in_json` for a JSON text."""
         if not self.restorable:
             return text
         return PLACEHOLDER.sub(lambda match: self.original(match[0], in_json=in_json), text)
+
+    def restore_call(self, arguments: str) -> str:
+        """A call's arguments with the originals in them: mostly they are JSON, but a custom tool takes any text."""
+        return self.restore(arguments, in_json=_is_json(arguments)) if self.restorable else arguments
 
     def hide(self, text: str, *, in_json: bool = False) -> str:
         """The text with every original that may be put back replaced by its placeholder, where it stands as a word."""
@@ -72,7 +82,7 @@ class Placeholders:
         return json.dumps(original, ensure_ascii=False)[1:-1] if in_json else original
 
     def _next(self, name: str) -> str:
-        number = self._last.get(name, 0) + 1
+        number = self._last.get(name, self._before) + 1
         while f"[{name}_{number}]" in self.originals:
             number += 1
         self._last[name] = number
@@ -166,3 +176,11 @@ def _asked(rule: RuleOutcome) -> set[str] | None:
     if rule.rule.operator not in LABELS or target is None:
         return None
     return set(target) if isinstance(target, list) else {str(target)}
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

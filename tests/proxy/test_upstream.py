@@ -34,7 +34,7 @@ def send(asked, settings):
 
     provider = Starlette(routes=[Route("/{rest:path}", answer, methods=["GET", "POST"])])
     with running(provider) as url:
-        opened = settings(upstream=f"{url}/v1", open_routes=["/v1/embeddings"], max_body=1_000)
+        opened = settings(upstream=f"{url}/v1", open_routes=["/v1/embeddings", "/v1/responses/*"], max_body=1_000)
         with running(create_app(opened)) as guard:
 
             def sent(method, path, body=None, **headers):
@@ -50,6 +50,14 @@ def test_a_models_name_cannot_climb_to_another_path_of_the_provider(send, asked)
         assert send("GET", f"/v1/models/{path}") == 400, path
     assert send("GET", "/v1/models/maker/model:1%3Fa=b") == 200
     assert [path for path, _ in asked] == ["/v1/models/maker/model:1?a=b"]
+
+
+def test_a_route_that_ends_with_a_star_opens_what_is_below_it_and_nothing_else(send, asked):
+    for path in ("../files", "%2e%2e/files", "%252e%252e/files", "a/../../files", "a//b", ""):
+        assert send("GET", f"/v1/responses/{path}") == 403, path
+    assert send("GET", "/v1/responses_of_others") == 403
+    assert send("GET", "/v1/responses/resp_1/input_items") == 200
+    assert [path for path, _ in asked] == ["/v1/responses/resp_1/input_items"]
 
 
 def test_a_caller_may_be_called_anything(send, asked):
@@ -71,7 +79,7 @@ def test_an_open_route_takes_bodies_up_to_the_limit_only(send, asked):
 @pytest.mark.parametrize("path", ["/v1/embeddings/", "/v1/Embeddings", "/v1//embeddings", "/v1/x/../embeddings"])
 def test_a_route_that_only_looks_like_an_open_one_stays_closed(send, asked, path):
     assert send("POST", path, b"{}") == 403
-    assert send("POST", "/v1/responses", b"{}", host="x/v1/embeddings?") == 403
+    assert send("POST", "/v1/audio/speech", b"{}", host="x/v1/embeddings?") == 403
     assert asked == []
 
 

@@ -15,6 +15,9 @@ from guard.metrics import Side, Turn
 from guard.proxy.wire.leaves import Body
 from guard.stages.redact import Placeholders
 
+#: What `Wire.unread` calls that part of a conversation which the provider keeps, so that Guard does not see it again.
+EARLIER = "earlier"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -22,8 +25,8 @@ class Place:
 
     `text` says which of the answer's texts it goes on with; places with the same one are put together in their order.
     `side` is `output` or `tool_call`; of a call, `name` is what this event brings of the tool's name, and `key` may be
-    missing in `holder`. `owner` is the object whose `logprobs` leave when the text is changed, since they spell it out,
-    and whose `finish_reason` does not hold where the text is cut off.
+    missing in `holder`. `owner` is the object whose `logprobs` are emptied when the text is changed, since they
+    spell it out, and whose `finish_reason` does not hold where the text is cut off.
     """
 
     text: Hashable
@@ -43,8 +46,8 @@ class Place:
         """Put another text there; nothing is touched where it is the same."""
         if text != self.value:
             self.holder[self.key] = text
-            if self.owner is not None:
-                self.owner.pop("logprobs", None)
+            if self.owner is not None and self.owner.get("logprobs"):
+                self.owner["logprobs"] = [] if isinstance(self.owner["logprobs"], list) else None
 
     def cut(self, text: str) -> None:
         """Put there what is left of a text that is cut off: the answer goes on otherwise."""
@@ -127,7 +130,7 @@ class Wire(Protocol):
         ...
 
     def unread(self, body: Body) -> Mapping[str, int]:
-        """How many parts of the request are no text, so that no metric read them, by kind: `image`, `audio`, …"""
+        """How many parts of the request no metric can read, by kind: `image`, `audio`, …, and EARLIER."""
         ...
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
