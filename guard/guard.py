@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,6 +39,14 @@ class Recorder(Protocol):
 
     def add(self, make: Callable[..., Event], characters: int) -> object:
         """Take a function that makes the event, off the hot path, and how many characters of text it holds on to."""
+        ...
+
+
+class Compares(Protocol):
+    """Has turns decided by another version of their policy too, later and elsewhere."""
+
+    def offer(self, verdict: Verdict, turn: Turn) -> None:
+        """Take a turn that was decided. Never waits."""
         ...
 
 
@@ -180,6 +189,7 @@ class Guard:
 
     The constructor only keeps. `policies` is a policy, a set or a live source; `recorder` takes the events (default:
     they are dropped); `notifier` tells the policies' subscribers; `observer` is told of everything as it happens;
+    `comparer` has turns decided by candidates too;
     `random` picks among override choices (seed it to repeat a run); `measure_all` measures also what can no longer
     change the decision, for recordings that other policies will be tried on; `project` is what events are recorded
     under; `verdicts` keeps what was said of texts that come again (default: of its own).
@@ -192,6 +202,7 @@ class Guard:
         recorder: Recorder | None = None,
         notifier: Notifies | None = None,
         observer: Observer | None = None,
+        comparer: Compares | None = None,
         random: Random | None = None,
         measure_all: bool = False,
         project: str = "default",
@@ -201,6 +212,9 @@ class Guard:
         self.recorder = recorder
         self.notifier = notifier
         self.observer = observer
+        self.comparer = comparer
+        #: How the stages came out since the start, by status.
+        self.statuses: Counter[str] = Counter()
         self.random = random or Random()
         self.measure_all = measure_all
         self.project = project
@@ -230,8 +244,11 @@ class Guard:
 
     def record(self, exchange: Exchange, verdict: Verdict, turn: Turn) -> None:
         """Hand a verdict to those who listen, the recorder and subscribers; events are made there, off the hot path."""
+        self.statuses[verdict.decision.status] += 1
         if self.observer is not None:
             self.observer.concluded(exchange, verdict)
+        if self.comparer is not None:
+            self.comparer.offer(verdict, turn)
         if self.recorder is None and self.notifier is None:
             return
         make = partial(

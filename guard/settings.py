@@ -117,6 +117,23 @@ class Settings(FileSettings):
         default=LIMIT, ge=0, description="Bytes of verdicts on texts measured before that a worker keeps; 0: none."
     )
 
+    central: str = Field(
+        default="",
+        description="The address of `guard central`, from where policies and app keys then come; empty: `policy`.",
+    )
+    central_key_env: str = Field(
+        default="GUARD_CENTRAL_KEY", description="The variable that holds a key of role `proxy` for it."
+    )
+    central_trust: list[str] = Field(
+        default_factory=list, description="Its public keys, `ed25519:…`, one of which must have signed what it sends."
+    )
+    central_cache: str = Field(
+        default="", description="The folder for the last good bundle; empty: in the user's cache folder."
+    )
+    environment: Literal["staging", "production"] = Field(
+        default="production", description="What is followed there, of the setting `project`."
+    )
+
     upstream: str = Field(
         default="https://api.openai.com/v1",
         description="The provider: the base URL of an OpenAI-compatible one, `litellm` or `litellm/PROVIDER` for any "

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from guard.central import answer
-from guard.central.api import audit, keys, projects, stages
+from guard.central.api import audit, bundle, environments, fleet, floor, keys, policies, projects, stages
 from guard.central.api.common import ERRORS
 from guard.central.central import Central, open_database
 from guard.central.engine import Engine
@@ -25,7 +25,7 @@ from guard.store.recording import recording
 
 #: Below which all of central's own routes stand; the roots are left to other products' clients.
 ROOT = "/api/v1"
-ROUTERS = (projects.router, keys.router, stages.router, audit.router)
+NOUNS = (projects, keys, stages, policies, environments, floor, bundle, fleet, audit)
 
 
 def create_app(settings: CentralSettings) -> FastAPI:
@@ -43,8 +43,8 @@ def create_app(settings: CentralSettings) -> FastAPI:
         description="The control plane: projects, apps and keys, stages, policies, and what is in force where.",
         lifespan=lifespan,
     )
-    for router in ROUTERS:
-        app.include_router(router, prefix=ROOT, responses=ERRORS)
+    for noun in NOUNS:
+        app.include_router(noun.router, prefix=ROOT, responses=ERRORS)
     app.add_api_route("/healthz", _healthz, tags=["health"])
     app.add_middleware(WholeBody, limit=settings.max_body)
     app.add_exception_handler(GuardError, answer.guard_error)

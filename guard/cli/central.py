@@ -10,9 +10,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from guard.cli import central_remote
 from guard.errors import SettingsError
 
 app = typer.Typer(help="The control plane for many proxies and apps.", no_args_is_help=True)
+
+app.command("fleet")(central_remote.fleet)
+app.add_typer(central_remote.keys, name="key")
 
 Config = Annotated[Path | None, typer.Option(help="A file with all settings; default: central.yaml, if there.")]
 DatabaseUrl = Annotated[str | None, typer.Option("--database", help="sqlite:///FILE or postgresql://….")]

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from guard.errors import NoPolicy, SettingsError
 from guard.keys import hash_key, make_key
-from guard.policies import load_policies
+from guard.policies import PolicySet, load_policies
 from guard.proxy.auth import AppKeys
 from guard.proxy.mcp.servers import keys_of
 from guard.settings import Settings
@@ -105,18 +105,29 @@ def _share_figures(settings: Settings, stack: ExitStack) -> None:
 def _say_what_is_served(settings: Settings) -> None:
     """Check all that can be checked before a worker starts, and warn of what is open to everyone."""
     console = Console(file=sys.stderr)
-    policies = load_policies(settings.policy)
     keys = AppKeys.of(settings.apps)
+    if settings.central:
+        from guard.proxy.fleet import following_of
+
+        following_of(settings)
+        source = f"policies of {settings.project}/{settings.environment} at {settings.central}"
+    else:
+        source = "policy " + ", ".join(policy.label for policy in _policies(settings, keys).policies)
+    keys_of(settings)
+    if settings.upstream_key_env and not os.environ.get(settings.upstream_key_env):
+        raise SettingsError(f"upstream_key_env: the variable {settings.upstream_key_env} is not set; set it")
+    console.print(f"Guard: {source}; upstream {settings.upstream}; events in {settings.store}", markup=False)
+    console.print(f"Apps use http://{settings.host}:{settings.port}/v1 as their OpenAI base URL.", markup=False)
+    if not keys.required and not settings.central and settings.host not in LOOPBACK:
+        console.print("warning: no app keys are set, so anyone who reaches this port can use it; see: guard key")
+
+
+def _policies(settings: Settings, keys: AppKeys) -> PolicySet:
+    """The policies of the settings, those that keys name among them. Raises PolicyError and SettingsError."""
+    policies = load_policies(settings.policy)
     for name in sorted(keys.policies):
         try:
             policies.select(name=name)
         except NoPolicy as error:
             raise SettingsError(f"apps: {error}") from None
-    keys_of(settings)
-    if settings.upstream_key_env and not os.environ.get(settings.upstream_key_env):
-        raise SettingsError(f"upstream_key_env: the variable {settings.upstream_key_env} is not set; set it")
-    names = ", ".join(policy.label for policy in policies.policies)
-    console.print(f"Guard: policy {names}; upstream {settings.upstream}; events in {settings.store}", markup=False)
-    console.print(f"Apps use http://{settings.host}:{settings.port}/v1 as their OpenAI base URL.", markup=False)
-    if not keys.required and settings.host not in LOOPBACK:
-        console.print("warning: no app keys are set, so anyone who reaches this port can use it; see: guard key")
+    return policies

@@ -21,6 +21,11 @@ log = logging.getLogger(__name__)
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
+def cache_folder(name: str) -> Path:
+    """Where copies of what came over the network are kept, for one kind of it."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stageguard" / name
+
+
 class HttpSource:
     """One policy file at an http(s) URL; a user and password in the URL are sent as basic authentication.
 
@@ -39,8 +44,7 @@ class HttpSource:
         self.url = httpx.URL(url)
         self.metrics = metrics
         self.shown = str(self.url.copy_with(userinfo=b""))
-        folder = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stageguard" / "policies"
-        self.file = folder / f"{hashlib.sha256(self.shown.encode()).hexdigest()[:16]}.yaml"
+        self.file = (cache or cache_folder("policies")) / f"{hashlib.sha256(self.shown.encode()).hexdigest()[:16]}.yaml"
         self._client = httpx.Client(timeout=TIMEOUT, transport=transport)
         self._body: bytes | None = None
         self._etag = ""

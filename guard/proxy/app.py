@@ -17,16 +17,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from guard.compare import Comparer
 from guard.errors import BadRequest, GuardError
 from guard.guard import Guard
 from guard.metrics.verdicts import Verdicts
 from guard.notify import Notifier
 from guard.policies.live import LivePolicies
-from guard.policies.source import source_of
 from guard.proxy.auth import AppKeys
 from guard.proxy.body import Json, headers_of, status_of
 from guard.proxy.check import check
 from guard.proxy.drain import Drain, draining
+from guard.proxy.fleet import Reporter, policy_source
 from guard.proxy.forward import models, unread
 from guard.proxy.handler import handler
 from guard.proxy.health import healthz, readyz
@@ -94,16 +95,18 @@ async def _lifespan(
         drain = Drain()
         if drains:
             await stack.enter_async_context(draining(drain, settings.drain_delay))
-        policies = await stack.enter_async_context(LivePolicies(source_of(settings.policy), interval=settings.reload))
+        policies = await stack.enter_async_context(LivePolicies(policy_source(settings), interval=settings.reload))
         buffer = await _recording(settings, stack)
         notifier = await stack.enter_async_context(_notifier(settings))
         # Importing what exports takes a moment.
         watching = await asyncio.to_thread(Running, settings) if settings.metrics or settings.traces else None
+        comparer = await stack.enter_async_context(Comparer(lambda: policies.current))
         guard = Guard(
             policies,
             recorder=buffer,
             notifier=notifier,
             observer=watching.observer if watching else None,
+            comparer=comparer,
             measure_all=settings.measure_all,
             project=settings.project,
             verdicts=Verdicts(settings.verdict_cache),
@@ -112,7 +115,9 @@ async def _lifespan(
         app.state.watching = watching
         if watching is not None:
             await stack.enter_async_context(watching.started(look_at(policies, buffer, targets)))
-        keys = AppKeys.of(settings.apps)
+        keys = AppKeys.of(settings.apps, live=lambda: policies.current.keys)
+        if settings.central:
+            await stack.enter_async_context(Reporter(policies, guard, comparer, buffer))
         redis = _redis(settings, stack)
         if servers is None:
             servers = McpServers.of(settings)

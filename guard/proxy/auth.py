@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from starlette.requests import Request
 
@@ -13,6 +15,9 @@ from guard.errors import SettingsError, Unauthorised
 from guard.guard import Exchange, Guard
 from guard.keys import hash_key
 from guard.settings import AppKey
+
+#: Gives keys that come and go: for each app (hash, when it ends in UTC epoch seconds or None).
+Live: TypeAlias = Callable[[], Mapping[str, Sequence[tuple[str, float | None]]]]
 
 #: The app of callers where no apps are configured.
 ANYONE = "default"
@@ -36,13 +41,14 @@ class Caller:
 class AppKeys:
     """The caller that a key belongs to. Where no app is configured everyone is let in, as the app `default`."""
 
-    def __init__(self, callers: Mapping[str, Caller], *, required: bool = False) -> None:
-        """`callers` are by their keys' hashes."""
+    def __init__(self, callers: Mapping[str, Caller], *, required: bool = False, live: Live = dict) -> None:
+        """`callers` are by their keys' hashes; `live` gives more of them, which come and go."""
         self._callers = dict(callers)
         self._required = required or bool(callers)
+        self._live = live
 
     @classmethod
-    def of(cls, apps: Mapping[str, Sequence[str | AppKey]]) -> AppKeys:
+    def of(cls, apps: Mapping[str, Sequence[str | AppKey]], *, live: Live = dict) -> AppKeys:
         """From the setting `apps`. Raises SettingsError for a key that is neither hash nor variable, or set twice."""
         callers: dict[str, Caller] = {}
         for app, keys in apps.items():
@@ -53,12 +59,12 @@ class AppKeys:
                 if known.app != app:
                     raise SettingsError(f"apps: '{app}' and '{known.app}' have the same key; give each its own")
         # An app whose last key was taken away must not open the door to everyone.
-        return cls(callers, required=bool(apps))
+        return cls(callers, required=bool(apps), live=live)
 
     @property
     def required(self) -> bool:
         """Whether callers must have a key."""
-        return self._required
+        return self._required or bool(self._live())
 
     @property
     def policies(self) -> set[str]:
@@ -71,17 +77,27 @@ class AppKeys:
 
     def caller(self, request: Request) -> Caller:
         """Who is calling. Raises Unauthorised where a key is required and missing or unknown."""
-        if not self._required:
+        if not self.required:
             return Caller(ANYONE)
         key = bearer(request)
         if not key:
             raise Unauthorised("an app key is required; send it as 'Authorization: Bearer KEY'")
         digest = hash_key(key)
         # Every hash is compared, in constant time: how long it takes tells nothing about the keys.
-        found = [caller for known, caller in self._callers.items() if hmac.compare_digest(known, digest)]
+        found = self._live_callers(digest)
+        found += [caller for known, caller in self._callers.items() if hmac.compare_digest(known, digest)]
         if not found:
             raise Unauthorised("this app key is not known; ask whoever runs Guard for one")
         return found[0]
+
+    def _live_callers(self, digest: str) -> list[Caller]:
+        now = time.time()
+        return [
+            Caller(app, digest[:8])
+            for app, keys in self._live().items()
+            for known, ends in keys
+            if hmac.compare_digest(known, digest) and (ends is None or now < ends)
+        ]
 
 
 def bearer(request: Request) -> str:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from guard.central.central import Central
 from guard.central.principal import Permission, Principal
 from guard.central.records import keys, projects
-from guard.errors import Unauthorised
+from guard.errors import Invalid, Unauthorised
 
 T = TypeVar("T")
 
@@ -151,7 +151,11 @@ Usable = Annotated[Any, Depends(_within("use"))]
 Followed = Annotated[Any, Depends(_within("follow"))]
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at most.")]
-Cursor = Annotated[str | None, Query(max_length=300, description="`next` of the page before.")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=300, description="`next` of the page before."),
+    AfterValidator(lambda cursor: cursor and _sayable(cursor)),
+]
 PlaceCursor = Annotated[int | None, Query(ge=1, le=2**53, alias="cursor", description="`next` of the page before.")]
 
 
@@ -161,6 +165,12 @@ def page_of(rows: Sequence[Any], limit: int, model: type[T], key: str) -> Page[T
     more = len(rows) > limit
     items = [model.model_validate(row) for row in shown]  # type: ignore[attr-defined] - they are pydantic's
     return Page(items=items, next=str(getattr(shown[-1], key)) if more else None)
+
+
+def refuse_unstorable(data: Any) -> None:
+    """Raise Invalid where some JSON holds what no database keeps."""
+    if (found := _unstorable(data)) is not None:
+        raise Invalid(f"holds {found}, which cannot be kept; leave it out")
 
 
 def _unstorable(data: Any) -> str | None:

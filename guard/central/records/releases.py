@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,10 +77,12 @@ async def other_than(connection: AsyncConnection, release: sa.Row[Any]) -> sa.Ro
     return row
 
 
-async def add(change: Change, project: str, environment: str, state: State, action: str, **detail: Any) -> int:
+async def add(
+    change: Change, project: str, environment: str, state: State, action: str, detail: Mapping[str, Any]
+) -> int:
     """The next release; its number."""
     sequence = await _insert(change, project, environment, state.model_dump_json(), action)
-    await change.note(action, environment, project=project, sequence=sequence, **detail)
+    await change.note(action, environment, project=project, **detail, sequence=sequence)
     return sequence
 
 

@@ -26,7 +26,7 @@ def open_targets(settings: Settings, stack: AsyncExitStack, upstream: Upstream |
     """
     if upstream is None:
         # An app's key is Guard's own: it is never shown to the provider.
-        pass_key = not settings.apps
+        pass_key = not settings.apps and not settings.central
         upstream = _opened(settings, stack, settings.upstream, settings.upstream_key_env, pass_key=pass_key)
     first = _target(settings, _host(settings.upstream), upstream)
     providers, targets = {("", ""): first}, [first]
