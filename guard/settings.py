@@ -142,6 +142,14 @@ class Settings(FileSettings):
     upstream_key_env: str = Field(
         default="", description="The variable that holds the provider's key; empty: the caller's own key is passed on."
     )
+    anthropic_upstream: str = Field(
+        default="",
+        description="The provider of Anthropic's protocol: a base URL, such as `https://api.anthropic.com/v1`; "
+        "empty: the `upstream` is asked.",
+    )
+    anthropic_key_env: str = Field(
+        default="", description="The variable that holds its key; empty: the caller's own key is passed on."
+    )
     connect_timeout: float = Field(default=5.0, gt=0, description="Seconds to connect to the provider.")
     read_timeout: float = Field(default=120.0, gt=0, description="Seconds to wait for the provider's next bytes.")
     max_connections: int = Field(default=1000, gt=0, description="Connections to the provider, for each worker.")
@@ -263,6 +271,20 @@ class Settings(FileSettings):
         if traces in ("", "otlp") or traces.startswith(("http://", "https://")):
             return traces.rstrip("/")
         raise ValueError("give http(s)://HOST:4318, or otlp")
+
+    @field_validator("anthropic_upstream")
+    @classmethod
+    def _base_url(cls, upstream: str) -> str:
+        if upstream and not upstream.startswith(("http://", "https://")):
+            raise ValueError("give http(s)://…/v1, or nothing")
+        return upstream.rstrip("/")
+
+    @field_validator("anthropic_key_env")
+    @classmethod
+    def _has_a_provider(cls, name: str, info: Any) -> str:
+        if name and not info.data.get("anthropic_upstream", True):
+            raise ValueError("set anthropic_upstream too, or no provider gets to see this key")
+        return name
 
 
 def _upstream(upstream: str) -> str:

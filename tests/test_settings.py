@@ -47,6 +47,8 @@ def test_guard_yaml_in_the_working_folder_is_read_without_being_named(file, monk
         ("host: x\nprot: 1\n", r"guard\.yaml:2: prot: there is no such setting; did you mean 'port'"),
         ("port: many\n", r"guard\.yaml:1: port: .*integer"),
         ("upstream: ftp://x\n", r"guard\.yaml:1: upstream: give http"),
+        ("anthropic_upstream: demo\n", r"guard\.yaml:1: anthropic_upstream: give http"),
+        ("anthropic_key_env: KEY\n", r"guard\.yaml:1: anthropic_key_env: set anthropic_upstream too"),
         ("window: 100\noverlap: 60\n", r"guard\.yaml:2: overlap: must be at most half of window"),
         ("- a\n", r"guard\.yaml:1: "),
         ("a: [\n", r"guard\.yaml:\d: "),

@@ -48,7 +48,10 @@ class AnyProvider:
 
     def _provider(self, path: str, body: Mapping[str, Any]) -> Provider:
         if path != "chat/completions":
-            raise BadRequest(f"litellm's providers are not asked at /{path}; use /v1/chat/completions")
+            raise BadRequest(
+                f"litellm's providers are not asked at /{path}; use /v1/chat/completions, or for Anthropic's protocol "
+                "set anthropic_upstream"
+            )
         if _ADDRESS.search(body["model"]):
             raise BadRequest("'model' must be the name of a model, not an address", param="model")
         return Provider(f"{self._prefix}{body['model']}", api_key=self._key, timeout=self._timeout)

@@ -38,7 +38,7 @@ from guard.proxy.mcp.route import mcp
 from guard.proxy.mcp.servers import McpServers
 from guard.proxy.moderations import moderations
 from guard.proxy.proxy import HungUp, Proxy
-from guard.proxy.resilience.opening import open_targets
+from guard.proxy.resilience.opening import open_anthropic, open_targets
 from guard.proxy.upstream import Upstream, UpstreamRefused
 from guard.proxy.watched import Watched, look_at, metrics
 from guard.proxy.wire import WIRES, openai
@@ -112,9 +112,10 @@ async def _lifespan(
             verdicts=Verdicts(settings.verdict_cache),
         )
         targets = await asyncio.to_thread(open_targets, settings, stack, upstream)
+        anthropic = open_anthropic(settings, stack, targets)
         app.state.watching = watching
         if watching is not None:
-            await stack.enter_async_context(watching.started(look_at(policies, buffer, targets)))
+            await stack.enter_async_context(watching.started(look_at(policies, buffer, targets, anthropic)))
         keys = AppKeys.of(settings.apps, live=lambda: policies.current.keys)
         if settings.central:
             await stack.enter_async_context(Reporter(policies, guard, comparer, buffer))
@@ -122,7 +123,7 @@ async def _lifespan(
         if servers is None:
             servers = McpServers.of(settings)
             stack.push_async_callback(servers.aclose)
-        app.state.proxy = Proxy(guard, targets, keys, settings, policies, drain, servers, buffer, redis)
+        app.state.proxy = Proxy(guard, targets, anthropic, keys, settings, policies, drain, servers, buffer, redis)
         yield
 
 

@@ -79,9 +79,9 @@ class AppKeys:
         """Who is calling. Raises Unauthorised where a key is required and missing or unknown."""
         if not self.required:
             return Caller(ANYONE)
-        key = bearer(request)
+        key = app_key(request)
         if not key:
-            raise Unauthorised("an app key is required; send it as 'Authorization: Bearer KEY'")
+            raise Unauthorised("an app key is required; send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'")
         digest = hash_key(key)
         # Every hash is compared, in constant time: how long it takes tells nothing about the keys.
         found = self._live_callers(digest)
@@ -100,10 +100,10 @@ class AppKeys:
         ]
 
 
-def bearer(request: Request) -> str:
-    """The key that a request carries, or an empty string."""
+def app_key(request: Request) -> str:
+    """The key that a request carries, or an empty string: as OpenAI's clients send it, or as Anthropic's do."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    return key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "").strip()
 
 
 def _digest_of_setting(app: str, key: str) -> str:

@@ -37,11 +37,12 @@ class Call:
 
     def allow(self, arguments: str) -> None:
         """Let the call go out with these arguments: changed, all in the first piece that had any."""
-        self.ready, self.allowed = True, arguments
         if arguments != "".join(self._arguments):
             first = next((place for place in self._places if place.value), self._places[0])
             for place in self._places:
                 place.write(arguments if place is first else "")
+        # Only now: a call into which they cannot be written must not go out with what it had.
+        self.ready, self.allowed = True, arguments
 
 
 class Calls:

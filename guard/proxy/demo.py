@@ -14,9 +14,12 @@ from ruamel.yaml import YAML
 
 from guard.errors import BadRequest
 from guard.metrics.turn import read_message
+from guard.proxy import demo_messages
 
 ANSWERS = Path(__file__).with_name("demo.yaml")
 MODEL = "demo"
+#: Where it may be asked.
+PATHS = frozenset({"chat/completions", "messages", "messages/count_tokens"})
 #: Seconds between two words of a stream: fast, but visibly a stream.
 PAUSE = 0.01
 
@@ -29,8 +32,12 @@ class DemoUpstream:
 
     async def complete(self, path: str, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         """The whole answer."""
-        _only_chat(path)
+        _known(path)
         text = answer(body)
+        if path == "messages/count_tokens":
+            return {"input_tokens": _usage(body, text)["prompt_tokens"]}
+        if path == "messages":
+            return demo_messages.message(body["model"], text, _usage(body, text))
         message = {"role": "assistant", "content": text, "refusal": None}
         return {
             **_head("chat.completion", body),
@@ -42,13 +49,21 @@ class DemoUpstream:
         self, path: str, body: dict[str, Any], headers: Mapping[str, str]
     ) -> AsyncGenerator[dict[str, Any]]:
         """The answer word by word."""
-        _only_chat(path)
-        head, text = _head("chat.completion.chunk", body), answer(body)
+        _known(path)
+        text = answer(body)
+        words = [f" {word}" if number else word for number, word in enumerate(text.split(" "))]
+        if path == "messages":
+            for event in demo_messages.events(body["model"], words, _usage(body, text)):
+                if event["type"] == "content_block_delta":
+                    await asyncio.sleep(self._pause)
+                yield event
+            return
+        head = _head("chat.completion.chunk", body)
         delta: dict[str, Any] = {"role": "assistant", "content": ""}
         yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
-        for number, word in enumerate(text.split(" ")):
+        for word in words:
             await asyncio.sleep(self._pause)
-            delta = {"content": f" {word}" if number else word}
+            delta = {"content": word}
             yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
         yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
         if (body.get("stream_options") or {}).get("include_usage"):
@@ -62,9 +77,9 @@ class DemoUpstream:
         """Nothing is held open."""
 
 
-def _only_chat(path: str) -> None:
-    if path != "chat/completions":
-        raise BadRequest(f"the demo model is not asked at /{path}; use /v1/chat/completions")
+def _known(path: str) -> None:
+    if path not in PATHS:
+        raise BadRequest(f"the demo model is not asked at /{path}; use /v1/chat/completions or /v1/messages")
 
 
 def answer(body: Mapping[str, Any]) -> str:

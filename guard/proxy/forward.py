@@ -26,7 +26,8 @@ async def models(request: Request) -> Response:
     if model is not None and not {"", ".", ".."}.isdisjoint(unquote(model).split("/")):
         raise BadRequest(f"'{model}' is not the name of a model", param="model")
     path = "models" if model is None else f"models/{quote(model)}"
-    target = proxy.targets.first
+    # Anthropic's clients ask at the same route, and always say which version they speak.
+    target = (proxy.anthropic if "anthropic-version" in request.headers else proxy.targets).first
     upstream = target.until(target.clock() + proxy.settings.deadline)
     return Json(await unless_hung_up(request, upstream.get(path, request.headers)))
 

@@ -54,9 +54,10 @@ async def _first_answer(request: Request, proxy: Proxy, wire: Wire, caller: Call
 
     Each is asked under the policy for its own model: what that policy does not let through never reaches it.
     """
-    deadline = proxy.targets.first.clock() + proxy.settings.deadline
+    targets = proxy.targets_at(wire.path)
+    deadline = targets.first.clock() + proxy.settings.deadline
     failed: UpstreamError | None = None
-    for target in proxy.targets.of(body.get("model", ""), wire.path):
+    for target in targets.of(body.get("model", ""), wire.path):
         try:
             return await Call.of(request, proxy, wire, caller, body, target, deadline).response()
         except UpstreamError as error:
@@ -146,9 +147,10 @@ class Call:
         turn, refused = await self.exchange.check_each(self.wire.read_answer(answer, turn), ANSWERED)
         if refused is not None:
             return self.wire.override(self.body, refused.text, answer)
-        placeholders = self.exchange.placeholders
+        placeholders, signed = self.exchange.placeholders, self.wire.signed(answer)
+        output = [text if n in signed else placeholders.restore(text) for n, text in enumerate(turn.output)]
         arguments = [placeholders.restore_call(call.arguments) for call in turn.tool_calls]
-        return self.wire.write_answer(answer, [placeholders.restore(text) for text in turn.output], arguments)
+        return self.wire.write_answer(answer, output, arguments)
 
     def _overridden(self, refused: Verdict) -> Response:
         """The answer to a request that was refused."""

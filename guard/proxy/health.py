@@ -26,7 +26,7 @@ async def readyz(request: Request) -> Response:
         "status": status,
         "policies": policies,
         "problem": proxy.policies.status.error,
-        "upstreams": proxy.targets.states,
+        "upstreams": {**proxy.targets.states, **proxy.anthropic.states},
         "events": asdict(proxy.events.stats) if proxy.events else None,
         "redis": (proxy.redis.problem or "ok") if proxy.redis else None,
     }

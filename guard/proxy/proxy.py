@@ -29,6 +29,7 @@ class Proxy:
 
     guard: Guard
     targets: Targets
+    anthropic: Targets
     keys: AppKeys
     settings: Settings
     policies: LivePolicies
@@ -41,6 +42,10 @@ class Proxy:
     def upstream(self) -> Upstream:
         """The provider of the settings, asked once: without retries, and without others that stand in for it."""
         return self.targets.first.upstream
+
+    def targets_at(self, path: str) -> Targets:
+        """Who is asked at a protocol's path."""
+        return self.anthropic if path.partition("/")[0] == "messages" else self.targets
 
 
 class HungUp(Exception):

@@ -12,9 +12,9 @@ from guard.errors import UpstreamError
 DONE = b"data: [DONE]\n\n"
 
 
-def event(chunk: object) -> bytes:
-    """One event."""
-    return b"data: " + orjson.dumps(chunk) + b"\n\n"
+def event(chunk: object, *, name: str = "") -> bytes:
+    """One event, with its name where the protocol has them."""
+    return (f"event: {name}\n".encode() if name else b"") + b"data: " + orjson.dumps(chunk) + b"\n\n"
 
 
 def comment(text: str) -> bytes:

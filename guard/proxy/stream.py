@@ -171,7 +171,9 @@ class Stream:
             return
         text = self._texts.get(place.text)
         if text is None:
-            text = HoldBack(self.exchange, self.turn, window=self._window, overlap=self._overlap)
+            text = HoldBack(
+                self.exchange, self.turn, window=self._window, overlap=self._overlap, restore=not place.signed
+            )
             self._texts[place.text] = text
         start = text.received
         await text.feed(str(place.value))

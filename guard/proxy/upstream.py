@@ -1,4 +1,4 @@
-"""The provider behind Guard: any OpenAI-compatible base URL, over httpx on aiohttp's transport."""
+"""The provider behind Guard: any base URL that speaks OpenAI's or Anthropic's API, over httpx on aiohttp's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
@@ -20,14 +21,35 @@ from guard.proxy.body import dump
 
 #: Headers of the caller that the provider is shown. Keys and hop-by-hop headers are not among them.
 PASSED_ON = (
-    *("openai-organization", "openai-project", "openai-beta", "user-agent", "accept-language"),
+    *("openai-organization", "openai-project", "openai-beta", "anthropic-version", "anthropic-beta"),
+    *("user-agent", "accept-language"),
     # W3C trace context: the caller's own, or that of Guard's span within it.
     *("traceparent", "tracestate"),
 )
 #: Headers of the provider that the caller is shown.
 PASSED_BACK = (
-    *("x-request-id", "retry-after", "retry-after-ms", "x-should-retry"),
+    *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry"),
     *("openai-processing-ms", "openai-version"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """How a provider is called: the header of its key and what stands before it, and the headers it always wants.
+
+    A caller's own key may stand in one of `own_keys`; `setting` names the variable of Guard's.
+    """
+
+    key: str
+    scheme: str
+    own_keys: tuple[str, ...]
+    setting: str
+    always: Mapping[str, str] = field(default_factory=dict)
+
+
+OPENAI = Api("authorization", "Bearer ", ("authorization",), "upstream_key_env")
+ANTHROPIC = Api(
+    "x-api-key", "", ("x-api-key", "authorization"), "anthropic_key_env", {"anthropic-version": "2023-06-01"}
 )
 
 
@@ -67,12 +89,19 @@ class Upstream(Protocol):
 
 
 class HttpUpstream:
-    """An OpenAI-compatible provider at a base URL. `key` is the provider's; without one the caller's is passed on."""
+    """A provider at a base URL. `key` is the provider's; without one the caller's is passed on where `pass_key`."""
 
     def __init__(
-        self, client: httpx.AsyncClient, *, key: str = "", pass_key: bool = False, limit: int = 16_000_000
+        self,
+        client: httpx.AsyncClient,
+        api: Api = OPENAI,
+        *,
+        key: str = "",
+        pass_key: bool = False,
+        limit: int = 16_000_000,
     ) -> None:
         self._client = client
+        self._api = api
         self._key = key
         self._pass_key = pass_key
         self._limit = limit
@@ -81,6 +110,7 @@ class HttpUpstream:
     def at(
         cls,
         base_url: str,
+        api: Api = OPENAI,
         *,
         connect: float,
         read: float,
@@ -94,7 +124,7 @@ class HttpUpstream:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         # Redirects are not followed: a provider must not be able to send the prompt, or the key, somewhere else.
         client = httpx.AsyncClient(base_url=base_url, timeout=timeout, transport=AiohttpTransport(limits=limits))
-        return cls(client, key=key, pass_key=pass_key, limit=limit)
+        return cls(client, api, key=key, pass_key=pass_key, limit=limit)
 
     async def complete(self, path: str, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         """The whole answer. Raises UpstreamError."""
@@ -147,17 +177,19 @@ class HttpUpstream:
         sent = {name: headers[name].encode("latin-1") for name in passed if name in headers}
         # What Guard has read as JSON goes on as JSON, whatever the caller called it.
         sent.setdefault("content-type", b"application/json")
+        for name, value in self._api.always.items():
+            sent.setdefault(name, value.encode())
         if self._key:
-            sent["authorization"] = f"Bearer {self._key}".encode()
-        elif self._pass_key and "authorization" in headers:
-            sent["authorization"] = headers["authorization"].encode("latin-1")
+            sent[self._api.key] = f"{self._api.scheme}{self._key}".encode()
+        elif self._pass_key:
+            sent.update({name: headers[name].encode("latin-1") for name in self._api.own_keys if name in headers})
         return [(name.encode(), value) for name, value in sent.items()]
 
     async def _refuse(self, response: httpx.Response) -> None:
         if response.status_code in (401, 403) and self._key:
             # What the provider says of it shows parts of the key, and the caller cannot mend it.
             refused = f"the provider refused Guard's own key with status {response.status_code}"
-            raise UpstreamError(f"{refused}; whoever runs Guard has to look at upstream_key_env", cause="key")
+            raise UpstreamError(f"{refused}; whoever runs Guard has to look at {self._api.setting}", cause="key")
         content = await self._read(response)
         try:
             body = orjson.loads(content)

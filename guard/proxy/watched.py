@@ -107,13 +107,13 @@ class WatchedUpstream:
         await self._upstream.aclose()
 
 
-def look_at(policies: LivePolicies, buffer: Buffer | None, targets: Targets) -> Callable[[Meters], None]:
+def look_at(policies: LivePolicies, buffer: Buffer | None, *targets: Targets) -> Callable[[Meters], None]:
     """What puts into the meters, each time it is called, what nobody tells of as it happens."""
     events = Events(buffer.stats) if buffer is not None else None
 
     def look(meters: Meters) -> None:
         meters.tally.set(POLICY_PROBLEM, float(bool(policies.status.error)))
-        for provider, state in targets.states.items():
+        for provider, state in (pair for each in targets for pair in each.states.items()):
             meters.tally.set(UPSTREAM_STATE, STATES[state], provider)
         if events is not None:
             events.look(meters)

@@ -36,10 +36,18 @@ class HoldBack:
     held; the text is read at its end, and what is found is recorded.
 
     `ended` is the verdict: set when the stage blocks, else by `finish`; None where the policy has no such stage.
+    Without `restore` nothing is put back into the text.
     """
 
     def __init__(
-        self, exchange: Exchange, turn: Turn, kind: Side = "output", *, window: int = 480, overlap: int = 120
+        self,
+        exchange: Exchange,
+        turn: Turn,
+        kind: Side = "output",
+        *,
+        window: int = 480,
+        overlap: int = 120,
+        restore: bool = True,
     ) -> None:
         if not 0 <= overlap < window:
             raise ValueError(f"windows of {window} characters cannot overlap by {overlap}; overlap by less")
@@ -54,6 +62,7 @@ class HoldBack:
         self._overlap, self._full = overlap, window - overlap
         self._step = min(FIRST, self._full)
         self._pauses = 0
+        self._restore = restore
         self._next = 0
         self._read_to = 0
         self._spent = 0.0
@@ -206,7 +215,7 @@ class HoldBack:
 
     def _unbroken(self, border: int) -> int:
         """The border, or the place before it where a placeholder begins that is to be restored and is not complete."""
-        restorable = self.exchange.placeholders.restorable
+        restorable = self.exchange.placeholders.restorable if self._restore else ()
         text = self._text.slice(self.released_to, border) if restorable else ""
         begun = text[text.rfind("[") :] if "[" in text else ""
         broken = begun and any(p != begun and p.startswith(begun) for p in restorable)
@@ -219,6 +228,6 @@ class HoldBack:
             observer.released(self.exchange)
         region = Region(self._text.slice(self.released_to, border), self.released_to, self.exchange.placeholders)
         redactions = region.redactions(decision, self._live) if decision and self._live else []
-        restorations = region.restorations(redactions, in_json=self._kind == "tool_call")
+        restorations = region.restorations(redactions, in_json=self._kind == "tool_call") if self._restore else []
         self._text.release(border, [*redactions, *restorations])
         self._live = [(probe, span) for probe, span in self._live if span.end > border]

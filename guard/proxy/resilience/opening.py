@@ -15,7 +15,7 @@ from guard.proxy.resilience.breaker import Breaker
 from guard.proxy.resilience.retries import Retries
 from guard.proxy.resilience.target import Target
 from guard.proxy.resilience.targets import Targets
-from guard.proxy.upstream import HttpUpstream, Upstream
+from guard.proxy.upstream import ANTHROPIC, OPENAI, Api, HttpUpstream, Upstream
 from guard.settings import Settings
 
 
@@ -44,6 +44,26 @@ def open_targets(settings: Settings, stack: AsyncExitStack, upstream: Upstream |
     return Targets(targets)
 
 
+def open_anthropic(settings: Settings, stack: AsyncExitStack, targets: Targets) -> Targets:
+    """Who is asked in Anthropic's protocol: a provider of its own where the settings name one, else the `targets`.
+
+    Other models there stand in for it; another upstream does not, since it may not speak the protocol.
+    """
+    url = settings.anthropic_upstream
+    if not url:
+        return targets
+    upstream = _http(settings, url, key_of(settings.anthropic_key_env, ANTHROPIC.setting), not settings.apps, ANTHROPIC)
+    stack.push_async_callback(upstream.aclose)
+    name = _host(url)
+    first = _target(settings, f"{name}#anthropic" if name in targets.states else name, upstream)
+    others = [
+        replace(first, name=one.name or f"{first.name}/{one.model}", model=one.model, models=tuple(one.models))
+        for one in settings.fallbacks
+        if not one.upstream
+    ]
+    return Targets([first, *others])
+
+
 def _target(settings: Settings, name: str, upstream: Upstream) -> Target:
     breaker = Breaker(name, failures=settings.breaker_failures, pause=settings.breaker_pause)
     retries = Retries(settings.retries, frozenset(settings.retry_on), longest=settings.retry_wait)
@@ -62,11 +82,11 @@ def _opened(settings: Settings, stack: AsyncExitStack, url: str, key_env: str, *
     return upstream
 
 
-def key_of(variable: str) -> str:
+def key_of(variable: str, setting: str = OPENAI.setting) -> str:
     """The provider's key in this variable; empty where no variable is named. Raises SettingsError."""
     key = os.environ.get(variable, "") if variable else ""
     if variable and not key:
-        raise SettingsError(f"upstream_key_env: the variable {variable} is not set; set it")
+        raise SettingsError(f"{setting}: the variable {variable} is not set; set it")
     return key
 
 
@@ -77,8 +97,13 @@ def _upstream(settings: Settings, url: str, key: str, pass_key: bool) -> Upstrea
     if kind == "litellm":
         load()
         return AnyProvider(provider, key=key, timeout=settings.read_timeout)
+    return _http(settings, url, key, pass_key, OPENAI)
+
+
+def _http(settings: Settings, url: str, key: str, pass_key: bool, api: Api) -> HttpUpstream:
     return HttpUpstream.at(
         url,
+        api,
         connect=settings.connect_timeout,
         read=settings.read_timeout,
         connections=settings.max_connections,

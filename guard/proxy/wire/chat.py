@@ -91,6 +91,10 @@ class Chat:
             )
         return Turn(turn.messages, tuple(output), tuple(calls), turn.documents, turn.tools, turn.labels)
 
+    def signed(self, answer: Body) -> Collection[int]:
+        """None."""
+        return ()
+
     def write_answer(self, answer: Body, output: Sequence[str], arguments: Sequence[str]) -> Body:
         """The answer with other texts and arguments, changed in place."""
         _write(answer, iter(output), iter(arguments))

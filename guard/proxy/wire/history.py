@@ -9,8 +9,9 @@ And it keeps answers and calls in which the user's own data was put back. So it 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from copy import deepcopy
+from operator import itemgetter
 from typing import Any
 
 from guard.metrics.turn import MODEL_ROLES, TOOL_ROLES, TRUSTED_ROLES, read_message, side_of
@@ -18,22 +19,28 @@ from guard.proxy.wire.leaves import arguments, texts
 from guard.stages.redact import Placeholders
 
 
-def without_refused(messages: list[dict[str, Any]], replies: Collection[str]) -> list[dict[str, Any]]:
+def without_refused(
+    messages: list[dict[str, Any]],
+    replies: Collection[str],
+    *,
+    role: Callable[[dict[str, Any]], str] = itemgetter("role"),
+) -> list[dict[str, Any]]:
     """The messages without the turns that end with one of `replies`; the same list where there are none.
 
     A turn begins with what a user says and goes on to the assistant's reply; what the app itself says in it stays.
+    `role` says who speaks in a message, where its own role does not.
     """
     kept: list[dict[str, Any]] = []
     start: int | None = None
     for number, message in enumerate(messages):
-        if side_of(message["role"]) == "input" and (not number or side_of(messages[number - 1]["role"]) != "input"):
+        if side_of(role(message)) == "input" and (not number or side_of(role(messages[number - 1])) != "input"):
             start = len(kept)
         kept.append(message)
         if start is not None and message["role"] == "assistant" and "\n".join(read_message(message).parts) in replies:
             kept[start:] = [one for one in kept[start:] if one["role"] in TRUSTED_ROLES]
             start = None
     # With nothing left to ask, the conversation is measured as it is.
-    asks = any(side_of(message["role"]) == "input" for message in kept)
+    asks = any(side_of(role(message)) == "input" for message in kept)
     return kept if asks and len(kept) < len(messages) else messages
 
 

@@ -26,7 +26,8 @@ class Place:
     `text` says which of the answer's texts it goes on with; places with the same one are put together in their order.
     `side` is `output` or `tool_call`; of a call, `name` is what this event brings of the tool's name, and `key` may be
     missing in `holder`. `owner` is the object whose `logprobs` are emptied when the text is changed, since they
-    spell it out, and whose `finish_reason` does not hold where the text is cut off.
+    spell it out, and whose `finish_reason` does not hold where the text is cut off. Nothing is put back into a text
+    that is `signed` by the provider.
     """
 
     text: Hashable
@@ -35,6 +36,7 @@ class Place:
     side: Side = "output"
     name: str = ""
     owner: Body | None = None
+    signed: bool = False
 
     @property
     def value(self) -> object:
@@ -143,6 +145,10 @@ class Wire(Protocol):
 
     def read_answer(self, answer: Body, turn: Turn) -> Turn:
         """The turn with the provider's whole answer. Raises UpstreamError where the answer is not understood."""
+        ...
+
+    def signed(self, answer: Body) -> Collection[int]:
+        """Which of the texts of `read_answer`, by number, the provider signed: nothing is put back into them."""
         ...
 
     def write_answer(self, answer: Body, output: Sequence[str], arguments: Sequence[str]) -> Body:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from guard.errors import SettingsError, UpstreamError
-from guard.proxy.resilience.opening import open_targets
+from guard.proxy.resilience.opening import open_anthropic, open_targets
 from guard.proxy.resilience.targets import falls_back
 from guard.settings import Settings
 
@@ -94,3 +94,15 @@ def test_a_fallback_that_is_nowhere_else_is_refused(written):
 )
 def test_another_is_asked_unless_the_request_itself_was_refused(error, other):
     assert falls_back(error) is other
+
+
+async def test_anthropics_provider_has_a_breaker_of_its_own_and_other_models_there_stand_in():
+    async with AsyncExitStack() as stack:
+        one, two = "https://one.example/v1", "https://two.example/v1"
+        spare = [{"model": "small", "models": ["claude-*"]}, {"upstream": two}]
+        settings = Settings(upstream=one, anthropic_upstream=one, fallbacks=spare)
+        targets = open_targets(settings, stack)
+        anthropic = open_anthropic(settings, stack, targets)
+        assert names(anthropic, "claude-1", "messages") == ["one.example#anthropic", "one.example#anthropic/small"]
+        assert anthropic.states.keys().isdisjoint(targets.states)
+        assert open_anthropic(Settings(upstream=one), stack, targets) is targets
