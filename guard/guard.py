@@ -191,7 +191,7 @@ class Guard:
     they are dropped); `notifier` tells the policies' subscribers; `observer` is told of everything as it happens;
     `comparer` has turns decided by candidates too; `random` picks among override choices (seed it to repeat a run);
     `measure_all` measures also what can no longer change the decision, for recordings that other policies will be tried
-    on; `project` is what events are recorded under; `verdicts` keeps what was said of texts that come again (default: of
+    on; `project` is what events are recorded under; `verdicts` keeps what was said of texts that come again (default:
     its own).
     """
 
