@@ -187,6 +187,10 @@ class Settings(FileSettings):
         default=SecretStr(""),
         description="The URL of a Redis that workers share limits and verdicts through; empty: each counts for itself.",
     )
+    verdict_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs the verdicts that workers share through Redis, the same for all; empty: none are shared.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much the log tells."
     )
@@ -252,6 +256,13 @@ class Settings(FileSettings):
         if not isinstance(servers, dict):
             return servers
         return {name: {"url": server} if isinstance(server, str) else server for name, server in servers.items()}
+
+    @field_validator("verdict_secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < 16:
+            raise ValueError("must have 16 characters or more; make one: openssl rand -hex 32")
+        return secret
 
     @field_validator("overlap")
     @classmethod

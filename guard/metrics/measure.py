@@ -56,6 +56,7 @@ async def measure(
         if needed is not None and cost > Cost.FREE and results:
             still = needed(results)
             wanted = [probe for probe in wanted if probe in still]
+        await plan.fetch([(metrics[probe.metric], probe.of) for probe in wanted])
         waiting: dict[object, dict[Probe, Work]] = {}
         for probe in wanted:
             metric = metrics[probe.metric]
@@ -69,6 +70,8 @@ async def measure(
             left = None if deadline is None else deadline - perf_counter()
             for measured in await asyncio.gather(*(_some(group, left) for group in waiting.values())):
                 results.update(measured)
+    if verdicts is not None:
+        verdicts.flush()
     return results
 
 

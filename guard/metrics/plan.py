@@ -11,7 +11,7 @@ from typing import Any
 from guard.metrics.metric import Cost, Metric
 from guard.metrics.pieces import AGAIN, Pieces, Reading
 from guard.metrics.turn import Side, Turn
-from guard.metrics.verdicts import Verdicts
+from guard.metrics.verdicts import FAR, Verdicts
 
 #: Up to this many characters, metrics that cost microseconds run on the loop: a hop to a thread would cost more.
 INLINE_CHARACTERS = 4_000
@@ -19,6 +19,8 @@ INLINE_CHARACTERS = 4_000
 INLINE_PASSAGES = 100
 #: What was read before costs a look into a dictionary: so many passages and characters of it are no work for a thread.
 KNOWN_PASSAGES, KNOWN_CHARACTERS = 1_000, 500_000
+#: Of a long history others may know all but the last so many passages.
+LATEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,15 @@ class Plan:
             return Work(metric, reading, inline=_is_little(reading))
         free = metric.cost == Cost.FREE and not inspect.iscoroutinefunction(metric.measure)
         return Work(metric, partial(metric.measure, self._turn, side), inline=free and self._is_short)
+
+    async def fetch(self, metrics: Collection[tuple[Metric, Side]]) -> None:
+        """Get what other processes know of what these have still to read. Bounded in time, and never fails."""
+        if self._verdicts is None or self._verdicts.far is None:
+            return
+        works = [self.work(metric, side) for metric, side in metrics if metric.cost >= FAR]
+        left = [work.run for work in works if isinstance(work.run, Reading) and work.run.unread]
+        ends = [(reading.metric, end) for reading in left for end in reading.pieces.ends[-LATEST:]]
+        await self._verdicts.fetch([*ends, *((one.metric, piece.key) for one in left for piece in one.unread)])
 
     def _side(self, side: Side) -> Pieces | None:
         if self._verdicts is not None and side not in self._pieces:

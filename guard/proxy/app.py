@@ -20,6 +20,7 @@ from starlette.routing import Route
 from guard.compare import Comparer
 from guard.errors import BadRequest, GuardError
 from guard.guard import Guard
+from guard.metrics.far import WAIT, FarVerdicts
 from guard.metrics.verdicts import Verdicts
 from guard.notify import Notifier
 from guard.policies.live import LivePolicies
@@ -109,7 +110,7 @@ async def _lifespan(
             comparer=comparer,
             measure_all=settings.measure_all,
             project=settings.project,
-            verdicts=Verdicts(settings.verdict_cache),
+            verdicts=_verdicts(settings, stack),
         )
         targets = await asyncio.to_thread(open_targets, settings, stack, upstream)
         anthropic = open_anthropic(settings, stack, targets)
@@ -129,6 +130,17 @@ async def _lifespan(
 
 def _notifier(settings: Settings) -> Notifier:
     return Notifier(secret=settings.webhook_secret.get_secret_value(), masker=Masker(mode=settings.event_text))
+
+
+def _verdicts(settings: Settings, stack: AsyncExitStack) -> Verdicts:
+    """This worker's verdicts, shared with the others where the settings name a Redis and a secret."""
+    url, secret = settings.redis.get_secret_value(), settings.verdict_secret.get_secret_value().encode()
+    if not url or not secret:
+        return Verdicts(settings.verdict_cache)
+    # A client of its own, with less patience: a verdict that is long in coming is measured sooner.
+    redis = SharedRedis(url, timeout=WAIT)
+    stack.push_async_callback(redis.aclose)
+    return Verdicts(settings.verdict_cache, secret, FarVerdicts(redis, secret))
 
 
 def _redis(settings: Settings, stack: AsyncExitStack) -> SharedRedis | None:
