@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from guard.errors import Blocked
 from guard.loop import run
-from guard.metrics import Measurements, Probe, Side, Turn
+from guard.metrics import ASKED, Measurements, Probe, Side, Turn
 from guard.metrics.measure import Needed, measure
 from guard.metrics.verdicts import Verdicts
 from guard.policies import LoadedPolicy
@@ -84,6 +84,8 @@ class Verdict:
     event: str
     policy: LoadedPolicy
     millis: float
+    #: How many characters of each side a metric read.
+    read: Mapping[Side, int] = field(default_factory=dict)
 
     @property
     def allowed(self) -> bool:
@@ -117,6 +119,8 @@ class Exchange:
     placeholders: Placeholders = field(default_factory=Placeholders)
     verdicts: list[Verdict] = field(default_factory=list)
     started: float = field(default_factory=perf_counter)
+    #: How many parts of the request are no text, so that nobody reads them, by kind.
+    unread: Counter[str] = field(default_factory=Counter)
 
     async def check(self, turn: Turn, kind: Side, *, observed: bool = False) -> Verdict:
         """Check one side of a turn by the policy's stage of that kind; `observed`: without enforcing any of it."""
@@ -163,7 +167,9 @@ class Exchange:
         decision = decide(stage, measurements)
         after, reply = self._act(decision, turn)
         millis = (perf_counter() - started) * 1000
-        verdict = Verdict(decision, after, reply, new_id(), self.policy, millis)
+        sides: dict[Side, None] = {probe.of: None for probe in decision.coverage.run}
+        read: dict[Side, int] = {side: sum(map(len, turn.passages(side))) for side in sides}
+        verdict = Verdict(decision, after, reply, new_id(), self.policy, millis, read)
         self.verdicts.append(verdict)
         self.guard.record(self, verdict, turn)
         return verdict
@@ -262,6 +268,7 @@ class Guard:
             policy=verdict.policy.name,
             revision=verdict.policy.revision,
             millis=verdict.millis,
+            unread=dict(exchange.unread) if verdict.decision.stage.kind in ASKED else {},
         )
         if self.recorder is not None:
             self.recorder.add(make, turn.characters)

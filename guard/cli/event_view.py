@@ -77,6 +77,7 @@ def _facts(event: Event) -> Table:
         "action": event.action + (f" by ruleset {event.ruleset}" if event.ruleset else ""),
         "metrics": coverage,
         "characters": characters,
+        "not read": ", ".join(f"{count} {kind}" for kind, count in event.unread.items()),
         "labels": labels,
     }
     for name, value in facts.items():

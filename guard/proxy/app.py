@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from guard.compare import Comparer
 from guard.errors import BadRequest, GuardError
-from guard.guard import Guard
+from guard.guard import Exchange, Guard
 from guard.metrics.far import WAIT, FarVerdicts
 from guard.metrics.verdicts import Verdicts
 from guard.notify import Notifier
@@ -31,6 +31,7 @@ from guard.proxy.drain import Drain, draining
 from guard.proxy.fleet import Reporter, policy_source
 from guard.proxy.forward import models, unread
 from guard.proxy.handler import handler
+from guard.proxy.headers import guard_headers
 from guard.proxy.health import healthz, readyz
 from guard.proxy.mcp import message as json_rpc
 from guard.proxy.mcp.route import METHODS as MCP_METHODS
@@ -165,7 +166,7 @@ async def _recording(settings: Settings, stack: AsyncExitStack) -> Buffer | None
 async def _guard_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GuardError)
     if isinstance(error, UpstreamRefused):
-        return Json(error.body, error.status, {**error.headers, **headers_of(error)})
+        return Json(error.body, error.status, {**error.headers, **headers_of(error), **_checked(request)})
     return _told(request, error, status_of(error), headers_of(error))
 
 
@@ -191,4 +192,10 @@ def _told(request: Request, error: GuardError, status: int, headers: Mapping[str
     if request.scope["path"].startswith(MCP.partition("{")[0]):
         return Json(json_rpc.error_of(error), status, dict(headers or {}))
     wire = next((wire for wire in WIRES if wire.route == request.scope["path"]), openai)
-    return Json(wire.error(error), status, dict(headers or {}))
+    return Json(wire.error(error), status, {**(headers or {}), **_checked(request)})
+
+
+def _checked(request: Request) -> dict[str, str]:
+    """What was checked of a request before its error, if it came so far."""
+    exchange: Exchange | None = getattr(request.state, "exchange", None)
+    return guard_headers(exchange) if exchange else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
@@ -87,7 +87,6 @@ class Call:
     wire: Wire
     body: Body
     exchange: Exchange
-    unread: Mapping[str, int]
     settings: Settings
     target: Target
     deadline: float
@@ -100,8 +99,11 @@ class Call:
         if target.model:
             body = {**body, "model": target.model}
         exchange = caller.exchange(proxy.guard, body.get("model", ""), wire.route, wire.labels(body))
+        # Also an error that comes now says what was checked.
+        request.state.exchange = exchange
         body = wire.without_refused(body, exchange.policy.refusals(ASKED))
-        return cls(request, wire, body, exchange, wire.unread(body), proxy.settings, target, deadline)
+        exchange.unread.update(wire.unread(body))
+        return cls(request, wire, body, exchange, proxy.settings, target, deadline)
 
     @property
     def upstream(self) -> Upstream:
@@ -111,7 +113,7 @@ class Call:
     async def response(self) -> Response:
         """The answer, whole or streamed; the policy's own where a stage refuses the request."""
         wire, exchange = self.wire, self.exchange
-        if EARLIER in self.unread:
+        if EARLIER in exchange.unread:
             exchange.placeholders.keep_clear(exchange.guard.random)
         asked = wire.read_request(self.body, exchange.labels)
         turn, refused = await exchange.check_each(asked, exchange.policy.before)
@@ -155,7 +157,7 @@ class Call:
     def _overridden(self, refused: Verdict) -> Response:
         """The answer to a request that was refused."""
         reply = refused.text
-        headers = guard_headers(self.exchange, unread=self.unread)
+        headers = guard_headers(self.exchange)
         if not self.wire.streams(self.body):
             return Json(self.wire.override(self.body, reply), headers=headers)
         streaming = self.wire.streaming(self.body)
@@ -190,13 +192,13 @@ class Call:
 
     def _answered_by(self) -> dict[str, str]:
         """The headers of an answer that a provider gave."""
-        return {**guard_headers(self.exchange, unread=self.unread), "x-guard-upstream": quote(self.target.name, ":/")}
+        return {**guard_headers(self.exchange), "x-guard-upstream": quote(self.target.name, ":/")}
 
     async def _encoded(self, streaming: Streaming, released: AsyncIterator[Body]) -> AsyncGenerator[bytes]:
         try:
             async for event in released:
                 yield streaming.encode(event)
-            yield sse.comment(summary(self.exchange, unread=self.unread))
+            yield sse.comment(summary(self.exchange))
             yield streaming.end
         except UpstreamError as error:
             # The status has left already.

@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from guard.guard import Exchange, Verdict
+from guard.metrics import Probe, Side
 from guard.stages import Status
 
-#: Nothing was left unread.
-NONE: Mapping[str, int] = {}
 #: Outcomes that decided nothing, in the order in which they tell more.
 _QUIET = (Status.SKIPPED, Status.PAUSED, Status.NOT_TRIGGERED)
 
 
-def guard_headers(exchange: Exchange, *, unread: Mapping[str, int] = NONE) -> dict[str, str]:
+def guard_headers(exchange: Exchange) -> dict[str, str]:
     """The `x-guard-…` headers for what has been checked so far."""
     verdicts = exchange.verdicts
     headers = {
         "x-guard-status": str(status(verdicts)),
         "x-guard-policy": exchange.policy.label,
-        "x-guard-coverage": coverage(verdicts, unread),
+        "x-guard-coverage": coverage(verdicts, exchange.unread),
+        "x-guard-read": characters(verdicts),
         "x-guard-ms": f"{sum(verdict.millis for verdict in verdicts):.2f}",
     }
     if verdicts:
@@ -28,9 +28,9 @@ def guard_headers(exchange: Exchange, *, unread: Mapping[str, int] = NONE) -> di
     return headers
 
 
-def summary(exchange: Exchange, *, unread: Mapping[str, int] = NONE) -> str:
+def summary(exchange: Exchange) -> str:
     """The same as one line, for the end of a stream, whose headers left before its output was read."""
-    return " ".join(f"{name}={value}" for name, value in guard_headers(exchange, unread=unread).items())
+    return " ".join(f"{name}={value}" for name, value in guard_headers(exchange).items())
 
 
 def status(verdicts: Sequence[Verdict]) -> Status:
@@ -52,18 +52,34 @@ def deciding(verdicts: Sequence[Verdict]) -> Verdict:
 def coverage(verdicts: Sequence[Verdict], unread: Mapping[str, int]) -> str:
     """`stage=run/failed/skipped` for each stage, the metrics by name and joined by +, `-` where there are none.
 
-    Names may hold any character, and a header may not: those others than letters, digits and `_.-~` are %-encoded.
-    `unread` comes last: how many parts of the request are no text, by kind.
+    `:late` behind a name says that it failed by being late, `:observed` behind a stage that a stream was released
+    unread. Names may hold any character, and a header may not: those others than letters, digits and `_.-~` are
+    %-encoded. `unread` comes last: how many parts of the request are no text, by kind.
     """
-    # Where a stage was asked several times, as for the parts of a long list, it tells of them together.
-    found: dict[str, tuple[dict[str, None], dict[str, None], dict[str, None]]] = {}
+    stages: dict[str, tuple[dict[str, None], dict[str, None], dict[str, None]]] = {}
     for verdict in verdicts:
-        covered = verdict.decision.coverage
-        parts = found.setdefault(verdict.decision.stage.kind, ({}, {}, {}))
-        for names, probes in zip(parts, (covered.run, (*covered.failed, *covered.late), covered.skipped), strict=True):
-            names.update(dict.fromkeys(quote(probe.metric, safe="") for probe in probes))
-    stages = [f"{kind}=" + "/".join("+".join(names) or "-" for names in parts) for kind, parts in found.items()]
+        stage, covered = verdict.decision.stage, verdict.decision.coverage
+        # One stage reads several texts of a streamed answer, each on its own.
+        known = stages.setdefault(f"{stage.kind}:observed" if stage.watched else stage.kind, ({}, {}, {}))
+        known[0].update(dict.fromkeys(map(_name, covered.run)))
+        known[1].update(dict.fromkeys((*map(_name, covered.failed), *(f"{_name(one)}:late" for one in covered.late))))
+        known[2].update(dict.fromkeys(map(_name, covered.skipped)))
+    said = [f"{stage}={'/'.join('+'.join(names) or '-' for names in parts)}" for stage, parts in stages.items()]
     if unread:
-        stages.append("unread=" + "+".join(f"{quote(kind, safe='')}:{number}" for kind, number in unread.items()))
-    # A stream reads each of its texts by itself, all of them alike.
-    return ", ".join(dict.fromkeys(stages)) or "none"
+        said.append("unread=" + "+".join(f"{quote(kind, safe='')}:{number}" for kind, number in unread.items()))
+    return ", ".join(said) or "none"
+
+
+def characters(verdicts: Sequence[Verdict]) -> str:
+    """`side=number` for each side of which a metric read so many characters."""
+    read: dict[Side, int] = {}
+    for verdict in verdicts:
+        own = verdict.decision.stage.kind
+        for side, number in verdict.read.items():
+            # Its own side's texts a stage reads one after the other; another side's it only looks at again.
+            read[side] = read.get(side, 0) + number if side == own else max(read.get(side, 0), number)
+    return ", ".join(f"{side}={number}" for side, number in read.items()) or "none"
+
+
+def _name(probe: Probe) -> str:
+    return quote(probe.metric, safe="")

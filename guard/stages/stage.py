@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from guard.metrics import ASKED, Side
 from guard.metrics.duration import Duration
@@ -43,6 +43,7 @@ class Stage(BaseModel):
     lookback: int = Field(default=8, ge=0, le=MOST_LOOKBACK)
     reads: tuple[Literal["system", "developer", "assistant"], ...] = ()
     paused: bool = False
+    _watched: bool = PrivateAttr(default=False)
 
     @model_validator(mode="after")
     def _only_input_reads_roles(self) -> Stage:
@@ -79,7 +80,14 @@ class Stage(BaseModel):
         """The same stage with nothing enforced."""
         fields = {name: getattr(self, name) for name in self.model_fields_set}
         rulesets = tuple(ruleset.model_copy(update={"mode": "observe"}) for ruleset in self.rulesets)
-        return Stage.model_validate({**fields, "rulesets": rulesets})
+        observed = Stage.model_validate({**fields, "rulesets": rulesets})
+        observed._watched = True
+        return observed
+
+    @property
+    def watched(self) -> bool:
+        """Whether this is the `observed` face of a stage: nothing that it decided was acted on."""
+        return self._watched
 
     @cached_property
     def compiled(self) -> tuple[tuple[Ruleset, tuple[tuple[Probe, Test], ...]], ...]:

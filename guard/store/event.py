@@ -30,8 +30,8 @@ class Event:
     `id` sorts by time; `request` is shared by all events of one request; `at` is in UTC epoch seconds. `kind` is the
     stage's side, `action` the action's type, `ruleset` the one that decided. `coverage` lists under `run`, `skipped`,
     `failed` and `late` the metrics as `metric` or, on another side than the stage's, `metric@side`. `characters` is how
-    many of each side were read, `text` the stored passages of each side, empty where none are stored. `explanation` is
-    one sentence; `millis` is how long the stage took.
+    many of each side were read, `unread` how many parts of the request are no text, by kind, `text` the stored passages
+    of each side, empty where none are stored. `explanation` is one sentence; `millis` is how long the stage took.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Event:
     measured: Sequence[Measured] = ()
     coverage: Mapping[str, list[str]] = field(default_factory=dict)
     characters: Mapping[str, int] = field(default_factory=dict)
+    unread: Mapping[str, int] = field(default_factory=dict)
     text: Mapping[str, list[str]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     explanation: str = ""
@@ -65,6 +66,7 @@ class Event:
         revision: str,
         request: str,
         millis: float,
+        unread: Mapping[str, int] | None = None,
         app: str = "",
         project: str = "default",
         id: str | None = None,  # noqa: A002 - the field's name
@@ -96,6 +98,7 @@ class Event:
             measured=measured,
             coverage=coverage_of(decision),
             characters={side: sum(map(len, turn.passages(side))) for side in sides if side in read},
+            unread={clean(kind, NAME_LIMIT): number for kind, number in (unread or {}).items()},
             text=texts_of(decision, turn, found, masker),
             labels={clean(name, NAME_LIMIT): clean(str(value), NAME_LIMIT) for name, value in turn.labels.items()},
             explanation=masker.note(explain(decision), hidden),

@@ -22,6 +22,7 @@ def test_an_ordinary_question_is_answered_and_the_headers_say_what_was_checked(c
     assert response.headers["x-guard-status"] == "not_triggered"
     assert response.headers["x-guard-policy"].startswith("test@")
     assert response.headers["x-guard-coverage"] == "input=rivals+order/-/-, output=rivals+leak/-/-"
+    assert response.headers["x-guard-read"] == "input=30, output=6"
     assert float(response.headers["x-guard-ms"]) > 0
     assert len(response.headers["x-guard-event"]) == 36
 

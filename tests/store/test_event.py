@@ -151,6 +151,7 @@ def test_an_event_says_what_was_decided_on_what_and_why(events):
         ],
         "coverage": {"run": ["prompt_injection", "pii", "words"], "skipped": [], "failed": [], "late": []},
         "characters": {"input": 50},
+        "unread": {},
         "text": {"input": ["I am [NAME], write to [EMAIL] please"]},
         "labels": {"app": "shop", "user": "u1", "session": "s1"},
         "explanation": event.explanation,

@@ -7,9 +7,8 @@ instructions, its errors and its questions end up before a model just the same.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -31,13 +30,12 @@ class Reader:
     """One exchange with a server.
 
     `opened` are the methods that a setting opens beside those that are understood; `stateless` tells of the versions
-    since 2026; `unread` counts the parts that are no text.
+    since 2026.
     """
 
     exchange: Exchange
     opened: frozenset[str] = frozenset()
     stateless: bool = False
-    unread: Counter[str] = field(default_factory=Counter)
 
     async def asked(self, message: Message) -> tuple[Message | None, Message | None]:
         """What to send to the server, or else what to answer the client instead."""
@@ -55,7 +53,7 @@ class Reader:
             return error(BLOCKED, reply, to=message), None
         if reply is not None:
             return None, self._refusal(message, reply)
-        self.unread += read(message.get("params")).unread
+        self.exchange.unread += read(message.get("params")).unread
         return message, None
 
     async def answered(self, message: Message, to: Message | None) -> Message:
@@ -71,7 +69,7 @@ class Reader:
             return self._refusal(to or message, reply)
         if isinstance(listed, list):
             clean["result"] = {**clean["result"], LISTS[method]: await self._kept(listed, sides)}
-        self.unread += read(said(clean)).unread
+        self.exchange.unread += read(said(clean)).unread
         return clean
 
     async def told(self, message: Message) -> tuple[Message | None, str]:
@@ -81,7 +79,7 @@ class Reader:
         clean, reply = await self._clean(message, self._sides("tool_result"))
         if reply is not None:
             return None, reply
-        self.unread += read(said(clean)).unread
+        self.exchange.unread += read(said(clean)).unread
         return clean, ""
 
     def _refusal(self, to: Message, reply: str) -> Message:

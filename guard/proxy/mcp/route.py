@@ -73,7 +73,7 @@ class Asked:
     def headers(self, response: httpx.Response | None = None) -> dict[str, str]:
         """What the response says of the checks, and of what the server's said of the session."""
         shown = {name: response.headers[name] for name in PASSED_BACK if name in response.headers} if response else {}
-        return {**shown, **guard_headers(self.reader.exchange, unread=self.reader.unread)}
+        return {**shown, **guard_headers(self.reader.exchange)}
 
     def response(self, messages: list[Message], response: httpx.Response | None = None) -> Response:
         """The messages as one response."""
@@ -191,7 +191,7 @@ async def _events(session: Session, asked: Asked, response: httpx.Response) -> A
         for message in waiting.values():
             yield sse.event(error_of(problem, to=message))
     if session.request.method == "POST":
-        yield sse.comment(summary(asked.reader.exchange, unread=asked.reader.unread))
+        yield sse.comment(summary(asked.reader.exchange))
 
 
 def _is(response: httpx.Response, kind: str) -> bool:
