@@ -7,7 +7,8 @@ from guard.metrics import Turn
 from guard.proxy.wire.responses import Responses
 from guard.stages.action import Redact
 from guard.stages.redact import Placeholders
-from tests.fake_responses import function_call, message, reasoning, response, text
+from tests.fake_responses import ScriptedResponses, function_call, message, reasoning, response, text
+from tests.proxy.conftest import POLICY
 
 wire = Responses()
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
@@ -346,3 +347,12 @@ def test_a_format_that_is_no_json_is_answered_with_a_text(form):
 def test_who_asked_for_json_gets_a_refusal_that_no_client_parses():
     sent = body(user("a"), text={"format": {"type": "json_schema", "name": "n", "schema": {}}})
     assert wire.override(sent, "No.")["output"][0]["content"] == [{"type": "refusal", "refusal": "No."}]
+
+
+def test_instructions_and_earlier_items_are_read_where_the_policy_names_their_roles(client):
+    upstream = ScriptedResponses("fine")
+    reading = client(upstream, policy=POLICY.replace("  input:\n", "  input:\n    reads: [system, assistant]\n"))
+    sent = body(message("It is ORD-12345678"), user("hello"), instructions="Serve ORD-87654321")
+    assert reading.post("/v1/responses", json=sent).status_code == 200
+    assert upstream.bodies[0]["instructions"] == "Serve [ORDER_NUMBER_1]"
+    assert upstream.bodies[0]["input"][0]["content"][0]["text"] == "It is [ORDER_NUMBER_2]"
