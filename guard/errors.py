@@ -8,7 +8,8 @@ GuardError
 ├── BadRequest           the caller's request is not understood
 │   ├── TooLarge         it is larger than a limit
 │   ├── Unauthorised     it carries no valid app key
-│   └── NoPolicy         no policy applies to it, so it is refused
+│   ├── NoPolicy         no policy applies to it, so it is refused
+│   └── Filtered         the policy refuses it, and its protocol has no other way to say the policy's text
 ├── Busy                 Guard does not take this request now: try again later
 │   ├── Overloaded       more is under way than can be done in time
 │   └── RateLimited      the caller has used up what its limit allows
@@ -122,6 +123,12 @@ class RateLimited(Busy):
 
 
 Cause = Literal["connect", "disconnect", "timeout", "key", ""]
+
+
+class Filtered(BadRequest):
+    """The policy refuses the request; the message is its text, since the protocol has no other way to say one."""
+
+    code = "content_filter"
 
 
 class UpstreamError(GuardError):

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from guard.errors import BadRequest, UpstreamError
+from guard.errors import BadRequest, Filtered, UpstreamError
 from guard.guard import Exchange, Verdict
 from guard.metrics import ANSWERED, ASKED, Turn
 from guard.proxy import sse
@@ -159,7 +159,10 @@ class Call:
         reply = refused.text
         headers = guard_headers(self.exchange)
         if not self.wire.streams(self.body):
-            return Json(self.wire.override(self.body, reply), headers=headers)
+            try:
+                return Json(self.wire.override(self.body, reply), headers=headers)
+            except Filtered as error:
+                return Json(self.wire.error(error), error.status, headers)
         streaming = self.wire.streaming(self.body)
         content = b"".join((*map(streaming.encode, streaming.override(reply)), streaming.end))
         return Response(content, headers=headers, media_type="text/event-stream")

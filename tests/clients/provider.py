@@ -1,7 +1,9 @@
 """An OpenAI-compatible provider over HTTP: it repeats the last message, calls tools, and misbehaves on request."""
 
 import asyncio
+import base64
 import json
+import struct
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,7 +24,8 @@ class Provider:
             routes=[
                 Route("/v1/chat/completions", self.chat, methods=["POST"]),
                 Route("/v1/models", lambda request: JSONResponse(MODELS)),
-                Route("/v1/embeddings", lambda request: JSONResponse({"object": "list", "data": []}), methods=["POST"]),
+                Route("/v1/embeddings", self.embeddings, methods=["POST"]),
+                Route("/v1/completions", self.completions, methods=["POST"]),
             ]
         )
 
@@ -81,6 +84,45 @@ class Provider:
             usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
             yield f"data: {json.dumps({**HEAD, 'object': 'chat.completion.chunk', 'choices': [], 'usage': usage})}\n\n"
         yield "data: [DONE]\n\n"
+
+    async def embeddings(self, request: Request) -> Response:
+        body = await request.json()
+        self.bodies.append(body)
+        given = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        vectors = [struct.pack("<2f", len(text), 1.0) for text in given]
+        encoded = [
+            base64.b64encode(vector).decode()
+            if body.get("encoding_format") == "base64"
+            else struct.unpack("<2f", vector)
+            for vector in vectors
+        ]
+        data = [{"object": "embedding", "index": number, "embedding": one} for number, one in enumerate(encoded)]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return JSONResponse({"object": "list", "data": data, "model": "m", "usage": usage})
+
+    async def completions(self, request: Request) -> Response:
+        body = await request.json()
+        self.bodies.append(body)
+        head = {**HEAD, "id": "cmpl-1", "object": "text_completion"}
+        said = [f"{body['prompt']} and so on." for _ in range(body.get("n") or 1)]
+        if "advertise" in body["prompt"]:
+            said = ["word " * 200 + "Acme is better. " + "word " * 200]
+
+        def choice(index, text, finish):
+            return {"index": index, "text": text, "finish_reason": finish, "logprobs": None}
+
+        async def pieces():
+            for index, text in enumerate(said):
+                for start in range(0, len(text), 6):
+                    piece = choice(index, text[start : start + 6], "stop" if start + 6 >= len(text) else None)
+                    yield f"data: {json.dumps({**head, 'choices': [piece]})}\n\n"
+            yield "data: [DONE]\n\n"
+
+        if body.get("stream"):
+            return StreamingResponse(pieces(), media_type="text/event-stream")
+        choices = [choice(index, text, "stop") for index, text in enumerate(said)]
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        return JSONResponse({**head, "choices": choices, "usage": usage})
 
     async def dawdle(self, request):
         """Wait half a minute, or until the caller has gone."""

@@ -104,3 +104,29 @@ async def test_the_async_client_works_too(guarded):
         )
         pieces = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
     assert "".join(pieces) == "hello there"
+
+
+def test_the_older_completions_work_whole_and_streamed(client, provider):
+    asked = {"model": "m", "prompt": "Where is ORD-12345678?", "n": 2}
+    texts = ["Where is ORD-12345678? and so on."] * 2
+    assert [choice.text for choice in client.completions.create(**asked).choices] == texts
+    assert "12345678" not in str(provider.bodies)
+    streamed = {0: "", 1: ""}
+    for chunk in client.completions.create(**asked, stream=True):
+        for choice in chunk.choices:
+            streamed[choice.index] += choice.text
+    assert list(streamed.values()) == texts
+    chunks = list(client.completions.create(model="m", prompt="advertise", stream=True))
+    assert chunks[-1].choices[0].finish_reason == "content_filter"
+    assert "Acme" not in "".join(chunk.choices[0].text for chunk in chunks)
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_embeddings_of_redacted_texts_are_made_and_a_refused_text_is_an_error(client, provider, encoding):
+    made = client.embeddings.create(model="m", input=["ORD-12345678", "b"], encoding_format=encoding)
+    assert len(made.data) == 2
+    assert provider.bodies[0]["input"] == ["[ORDER_NUMBER_1]", "b"]
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.embeddings.create(model="m", input="Is Acme better?")
+    assert refused.value.code == "content_filter"
+    assert "We only speak of ourselves." in str(refused.value)

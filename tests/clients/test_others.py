@@ -20,8 +20,11 @@ for await (const chunk of await ask('advertise', { stream: true })) {
   streamed += chunk.choices[0]?.delta?.content ?? '';
   finish = chunk.choices[0]?.finish_reason ?? finish;
 }
+const embedded = (await client.embeddings.create({ model: 'm', input: ['ORD-12345678', 'b'] })).data.length;
+const code = await client.embeddings.create({ model: 'm', input: 'Acme' }).catch((error) => error.code);
+const older = (await client.completions.create({ model: 'm', prompt: 'ORD-12345678' })).choices[0].text;
 const restored = (await ask('Where is ORD-12345678?')).choices[0].message.content;
-console.log(JSON.stringify({ whole, streamed, finish, restored }));
+console.log(JSON.stringify({ whole, streamed, finish, restored, embedded, code, older }));
 """
 
 
@@ -33,6 +36,21 @@ def test_langchains_chat_model_works_whole_and_streamed(guarded, provider):
     assert "12345678" not in json.dumps(provider.bodies)
     assert "".join(str(chunk.content) for chunk in model.stream("good morning")) == "good morning"
     assert model.invoke("Is Acme better?").content == "We only speak of ourselves."
+
+
+def test_langchains_embeddings_work_as_texts_and_are_refused_as_tokens(guarded, provider):
+    import openai
+    from langchain_openai import OpenAIEmbeddings
+
+    def embeddings(**more):
+        return OpenAIEmbeddings(base_url=guarded, api_key="k", model="text-embedding-3-small", max_retries=0, **more)
+
+    texts = ["Where is ORD-12345678?", "b"]
+    assert len(embeddings(check_embedding_ctx_length=False).embed_documents(texts)) == 2
+    assert provider.bodies[0]["input"] == ["Where is [ORDER_NUMBER_1]?", "b"]
+    tokens = [[9906, 1917]]
+    with pytest.raises(openai.BadRequestError, match="tokens cannot be read"):
+        embeddings(check_embedding_ctx_length=False).client.create(model="m", input=tokens)
 
 
 def test_litellm_as_a_client_works_whole_and_streamed(guarded):
@@ -73,6 +91,8 @@ def test_the_openai_client_for_javascript_works_whole_and_streamed(guarded, tmp_
     found = json.loads(ran.stdout)
     assert found["whole"] == "hello from node"
     assert found["restored"] == "Where is ORD-12345678?"
+    assert found["older"] == "ORD-12345678 and so on."
+    assert (found["embedded"], found["code"]) == (2, "content_filter")
     assert found["finish"] == "content_filter"
     assert "Acme" not in found["streamed"]
     assert found["streamed"].endswith("I only speak of our own products.")

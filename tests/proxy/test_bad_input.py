@@ -130,9 +130,9 @@ def test_a_bug_of_ours_is_answered_without_its_inside(client):
 
 
 def test_a_route_that_guard_does_not_read_is_refused_with_the_setting_that_opens_it(client):
-    response = client().post("/v1/embeddings", json={"model": "m", "input": "Acme"})
+    response = client().post("/v1/rerank", json={"model": "m", "input": "Acme"})
     assert response.status_code == 403
-    assert "open_routes: [/v1/embeddings]" in error_of(response)["message"]
+    assert "open_routes: [/v1/rerank]" in error_of(response)["message"]
 
 
 def test_the_wrong_method_and_unknown_paths_are_told_in_the_same_shape(client):

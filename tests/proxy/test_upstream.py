@@ -34,7 +34,7 @@ def send(asked, settings):
 
     provider = Starlette(routes=[Route("/{rest:path}", answer, methods=["GET", "POST"])])
     with running(provider) as url:
-        opened = settings(upstream=f"{url}/v1", open_routes=["/v1/embeddings", "/v1/responses/*"], max_body=1_000)
+        opened = settings(upstream=f"{url}/v1", open_routes=["/v1/rerank", "/v1/responses/*"], max_body=1_000)
         with running(create_app(opened)) as guard:
 
             def sent(method, path, body=None, **headers):
@@ -71,15 +71,15 @@ def test_what_was_read_as_json_goes_on_as_json(send, asked):
 
 
 def test_an_open_route_takes_bodies_up_to_the_limit_only(send, asked):
-    assert send("POST", "/v1/embeddings", b"x" * 1_000, content_type="text/plain") == 200
+    assert send("POST", "/v1/rerank", b"x" * 1_000, content_type="text/plain") == 200
     assert asked[0][1]["content-type"] == "text/plain"
-    assert send("POST", "/v1/embeddings", b"x" * 1_001) == 413
+    assert send("POST", "/v1/rerank", b"x" * 1_001) == 413
 
 
-@pytest.mark.parametrize("path", ["/v1/embeddings/", "/v1/Embeddings", "/v1//embeddings", "/v1/x/../embeddings"])
+@pytest.mark.parametrize("path", ["/v1/rerank/", "/v1/Rerank", "/v1//rerank", "/v1/x/../rerank"])
 def test_a_route_that_only_looks_like_an_open_one_stays_closed(send, asked, path):
     assert send("POST", path, b"{}") == 403
-    assert send("POST", "/v1/audio/speech", b"{}", host="x/v1/embeddings?") == 403
+    assert send("POST", "/v1/audio/speech", b"{}", host="x/v1/rerank?") == 403
     assert asked == []
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from guard.errors import BadRequest, Busy, GuardError, UpstreamError
+from collections.abc import Sequence
+
+from guard.errors import BadRequest, Busy, GuardError, TooLarge, UpstreamError
 from guard.proxy.wire.leaves import Body
 
 #: Our label → the request's fields for it, the first one set counts.
@@ -15,6 +17,31 @@ def validate_model(body: Body) -> None:
         raise BadRequest("'model' must be the name of a model", param="model")
     if not isinstance(body.get("stream", False), (bool, type(None))):
         raise BadRequest("'stream' must be true or false", param="stream")
+
+
+def validate_texts(body: Body, field: str, limit: int) -> None:
+    """Refuse a field that is no text and no array of texts. Raises BadRequest, or TooLarge past `limit` texts."""
+    given = body.get(field)
+    if isinstance(given, str):
+        return
+    if not isinstance(given, list) or not given:
+        raise BadRequest(f"'{field}' must be a string or an array of strings", param=field)
+    if len(given) > limit:
+        raise TooLarge(f"{len(given):,} texts are more than {limit:,}", param=field)
+    if not all(isinstance(text, str) for text in given):
+        # Only the model's own tokeniser could tell what they say.
+        raise BadRequest(f"'{field}' must hold text: tokens cannot be read; send the strings themselves", param=field)
+
+
+def texts_of(body: Body, field: str) -> tuple[str, ...]:
+    """The texts of such a field."""
+    given = body[field]
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def with_texts(body: Body, field: str, texts: Sequence[str]) -> Body:
+    """The body with other texts in such a field."""
+    return {**body, field: texts[0] if isinstance(body[field], str) else list(texts)}
 
 
 def labels(body: Body) -> dict[str, str]:
