@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from guard.settings import FileSettings
+from guard.settings_file import FileSettings
 
 
 class CentralSettings(FileSettings):

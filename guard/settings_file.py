@@ -1,0 +1,68 @@
+"""Settings as they are given: by flags, by environment variables, and by a file whose mistakes are told by line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
+
+from guard.errors import PolicyError, SettingsError, nearest
+from guard.policies.document import Document, read
+
+
+class FileSettings(BaseSettings):
+    """Settings that come from flags, the environment and a file; `FILE` is read where no other is named."""
+
+    FILE: ClassVar[Path] = Path("guard.yaml")
+
+    @classmethod
+    def load(cls, file: Path | None = None, **flags: Any) -> Self:
+        """The settings from flags (None: not given), the environment, and `file` (default: `FILE`, if there).
+
+        Raises SettingsError that names the setting, and the line where it came from the file.
+        """
+        document = _document(file or (cls.FILE if cls.FILE.is_file() else None))
+        below = dict(document.data) if document else {}
+
+        class Sourced(cls):  # type: ignore[misc, valid-type]
+            """The settings with the file as the source below the environment."""
+
+            @classmethod
+            def settings_customise_sources(
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                dotenv_settings: PydanticBaseSettingsSource,
+                file_secret_settings: PydanticBaseSettingsSource,
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=below)
+
+        try:
+            return Sourced(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[return-value]
+        except ValidationError as error:
+            raise _explained(error, document, cls) from None
+
+
+def _document(file: Path | None) -> Document | None:
+    if file is None:
+        return None
+    try:
+        return read(file)
+    except PolicyError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _explained(error: ValidationError, document: Document | None, settings: type[BaseSettings]) -> SettingsError:
+    lines = []
+    prefix = settings.model_config.get("env_prefix", "")
+    for one in error.errors(include_url=False):
+        name = str(one["loc"][0]) if one["loc"] else ""
+        where = document.where(one["loc"]) if document and name in document.data else f"{prefix}{name.upper()}"
+        said = one["msg"].removeprefix("Value error, ")
+        if one["type"] == "extra_forbidden":
+            said = f"there is no such setting; {nearest(name, settings.model_fields)}"
+        lines.append(f"{where}: {name}: {said}")
+    return SettingsError("\n".join(lines))
