@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
+from secrets import token_bytes
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -17,8 +18,12 @@ from guard.metrics.measure import Needed, measure
 from guard.metrics.verdicts import Verdicts
 from guard.policies import LoadedPolicy
 from guard.stages import Decision, Override, Redact, Stage, Subscription, decide, explain, needed
-from guard.stages.redact import Placeholders, redacted
+from guard.stages.placeholders import Placeholders
+from guard.stages.redact import redacted
 from guard.store.event import Event, new_id
+
+#: Where nobody gives a key.
+_KEY = token_bytes(32)
 
 
 class Policies(Protocol):
@@ -198,7 +203,7 @@ class Guard:
     `comparer` has turns decided by candidates too; `random` picks among override choices (seed it to repeat a run);
     `measure_all` measures also what can no longer change the decision, for recordings that other policies will be tried
     on; `project` is what events are recorded under; `verdicts` keeps what was said of texts that come again (default:
-    its own).
+    its own); `key` draws pseudonyms and fakes (default: another one in each process).
     """
 
     def __init__(
@@ -213,6 +218,7 @@ class Guard:
         measure_all: bool = False,
         project: str = "default",
         verdicts: Verdicts | None = None,
+        key: str = "",
     ) -> None:
         self.policies = policies
         self.recorder = recorder
@@ -225,12 +231,14 @@ class Guard:
         self.measure_all = measure_all
         self.project = project
         self.verdicts = verdicts or Verdicts()
+        self.key = key.encode() or _KEY
 
     def exchange(self, *, app: str = "", model: str = "", route: str = "", policy: str = "", **labels: str) -> Exchange:
         """A new request under the policy that applies to it, or that is named. Raises NoPolicy where there is none."""
         who = {name: labels.get(name, "") for name in ("user", "session")}
         chosen = self.policies.select(app, model, route, name=policy, **who)
-        exchange = Exchange(self, chosen, {"app": app, "model": model, **labels})
+        placeholders = Placeholders(self.key, who["session"])
+        exchange = Exchange(self, chosen, {"app": app, "model": model, **labels}, placeholders=placeholders)
         if self.observer is not None:
             self.observer.began(exchange)
         return exchange

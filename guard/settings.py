@@ -196,6 +196,10 @@ class Settings(FileSettings):
     webhook_secret: SecretStr = Field(
         default=SecretStr(""), description="Signs what subscriptions are told (HMAC-SHA256)."
     )
+    redact_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Draws the pseudonyms and fakes of redactions; empty: another one at each start.",
+    )
 
     metrics: bool = Field(default=True, description="Whether `GET /metrics` gives figures to Prometheus.")
     metrics_port: int = Field(

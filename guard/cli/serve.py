@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from secrets import token_hex
 from typing import Annotated, Any
 
 import typer
@@ -48,6 +49,8 @@ def serve(
     _say_what_is_served(settings)
     # Workers are fresh processes: they read the same settings from the environment.
     os.environ.update({f"GUARD_{name.upper()}": str(value) for name, value in flags.items() if value is not None})
+    if settings.workers > 1 and not settings.redact_key.get_secret_value():
+        os.environ["GUARD_REDACT_KEY"] = token_hex(32)
     if config:
         os.environ["GUARD_CONFIG"] = str(config)
     run(settings)

@@ -121,8 +121,8 @@ def _redact(action: Redact, stage: Stage, here: list[Metric]) -> Iterator[tuple[
     """What is wrong with a redaction; `here` are the metrics that read the stage's own side."""
     if not here:
         yield (), f"nothing of {stage.kind} is measured here, so nothing of it can be redacted; use override"
-    if action.restore and action.mask != "label":
-        yield ("restore",), f"what is masked with {action.mask} cannot be restored; use mask: label"
+    if action.restore and action.mask not in ("label", "fake"):
+        yield ("restore",), f"what is masked with {action.mask} cannot be restored; use mask: label, or fake"
     # Only what a request holds comes back by way of the model, so that what was hidden in it can be put back.
     if action.restore and stage.kind not in ASKED:
         yield ("restore",), f"restoring in {stage.kind} would undo the redaction; remove it, or redact in input"

@@ -29,7 +29,13 @@ STREAM = {
     "whole": "a streamed answer is held back until its end",
     "observe": "a streamed answer goes out unread, and what is then found in it is only recorded",
 }
-MASKS = {"label": "a placeholder", "hash": "its label and a hash", "stars": "as many stars"}
+MASKS = {
+    "label": "a placeholder",
+    "fake": "a made-up value of the same form",
+    "hash": "its label and a hash",
+    "last4": "stars and its last four characters",
+    "stars": "as many stars",
+}
 
 
 def rule(written: Rule, stage: Stage, metrics: Mapping[str, Metric]) -> str:

@@ -112,6 +112,7 @@ async def _lifespan(
             measure_all=settings.measure_all,
             project=settings.project,
             verdicts=_verdicts(settings, stack),
+            key=settings.redact_key.get_secret_value(),
         )
         targets = await asyncio.to_thread(open_targets, settings, stack, upstream)
         anthropic = open_anthropic(settings, stack, targets)

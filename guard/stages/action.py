@@ -55,13 +55,14 @@ class Redact(_Written):
     """What the ruleset's metrics found is replaced.
 
     `labels` limits it to these labels; by default those that the rules ask for, or all that were found. `mask` is what
-    stands instead: `label` ([EMAIL_1]), `hash` ([EMAIL_5f2a9c01]) or `stars` (as many * as characters). With `restore`
-    (only with `label`) the answer gets the original back where the model repeats the placeholder.
+    stands instead: `label` ([EMAIL_1]), `fake` (a made-up value of the same form), `hash` ([EMAIL_5f2a9c01]), `last4`
+    (all but the last four letters and digits as *) or `stars` (as many * as characters). With `restore` (`label` and
+    `fake`) the answer gets the original back where the model repeats what stands for it.
     """
 
     type: Literal["redact"]
     labels: tuple[str, ...] = ()
-    mask: Literal["label", "hash", "stars"] = "label"
+    mask: Literal["label", "fake", "hash", "last4", "stars"] = "label"
     restore: bool = False
     subscriptions: tuple[Subscription, ...] = ()
 

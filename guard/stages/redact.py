@@ -1,92 +1,15 @@
-"""Redacting: what a decision's rulesets found is replaced, by placeholders that can be put back."""
+"""Redacting: what a decision's rulesets found is replaced by what can be put back, or by what cannot."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from random import Random
+from dataclasses import dataclass
 
 from guard.metrics.score import Score, Span
 from guard.stages.action import Redact
 from guard.stages.decision import Decision, RuleOutcome, RulesetOutcome
+from guard.stages.placeholders import Placeholders
 from guard.stages.rule import LABELS
-
-PLACEHOLDER = re.compile(r"\[[A-Z0-9_]+_[0-9]+\]")
-
-
-@dataclass(slots=True)
-class Placeholders:
-    """The placeholders of one turn, numbered in the order met: the same value gets the same one.
-
-    What may be put back and what may not never share one, or the one's answer would give the other away.
-    """
-
-    originals: dict[str, str] = field(default_factory=dict)
-    restorable: set[str] = field(default_factory=set)
-    _numbered: dict[tuple[str, str, bool], str] = field(default_factory=dict)
-    _last: dict[str, int] = field(default_factory=dict)
-    _before: int = 0
-
-    def of(self, value: str, label: str, action: Redact) -> str:
-        """What stands instead of a value."""
-        name = re.sub(r"[^A-Z0-9]+", "_", label.upper()).strip("_") or "REDACTED"
-        if action.mask == "stars":
-            return "*" * len(value)
-        if action.mask == "hash":
-            return f"[{name}_{hashlib.sha256(value.encode('utf-8', 'replace')).hexdigest()[:8]}]"
-        placeholder = self._numbered.get((value, name, action.restore))
-        if placeholder is None:
-            placeholder = self._next(name)
-            self._numbered[value, name, action.restore] = placeholder
-            self.originals[placeholder] = value
-        if action.restore:
-            self.restorable.add(placeholder)
-        return placeholder
-
-    def avoid(self, texts: Iterable[str]) -> None:
-        """Keep clear of what already looks like a placeholder in a text: it must not be given somebody's value back."""
-        for text in texts:
-            for match in PLACEHOLDER.finditer(text):
-                self.originals.setdefault(match[0], match[0])
-
-    def keep_clear(self, random: Random) -> None:
-        """Keep clear of placeholders in texts that are out of sight: number from somewhere that nobody has been."""
-        self._before = random.randrange(10**5, 10**8)
-
-    def restore(self, text: str, *, in_json: bool = False) -> str:
-        """The text with every restorable placeholder in it replaced by its original; `in_json` for a JSON text."""
-        if not self.restorable:
-            return text
-        return PLACEHOLDER.sub(lambda match: self.original(match[0], in_json=in_json), text)
-
-    def restore_call(self, arguments: str) -> str:
-        """A call's arguments with the originals in them: mostly they are JSON, but a custom tool takes any text."""
-        return self.restore(arguments, in_json=_is_json(arguments)) if self.restorable else arguments
-
-    def hide(self, text: str, *, in_json: bool = False) -> str:
-        """The text with every original that may be put back replaced by its placeholder, where it stands as a word."""
-        # The longest first: one may stand in another.
-        for placeholder in sorted(self.restorable, key=lambda one: -len(self.originals[one])):
-            original = re.escape(self.original(placeholder, in_json=in_json))
-            text = re.sub(rf"(?<!\w){original}(?!\w)", lambda _, new=placeholder: new, text)
-        return text
-
-    def original(self, placeholder: str, *, in_json: bool = False) -> str:
-        """What a placeholder stands for, itself where it may not be put back; `in_json` as the inside of a string."""
-        if placeholder not in self.restorable:
-            return placeholder
-        original = self.originals[placeholder]
-        return json.dumps(original, ensure_ascii=False)[1:-1] if in_json else original
-
-    def _next(self, name: str) -> str:
-        number = self._last.get(name, self._before) + 1
-        while f"[{name}_{number}]" in self.originals:
-            number += 1
-        self._last[name] = number
-        return f"[{name}_{number}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +99,3 @@ def _asked(rule: RuleOutcome) -> set[str] | None:
     if rule.rule.operator not in LABELS or target is None:
         return None
     return set(target) if isinstance(target, list) else {str(target)}
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True

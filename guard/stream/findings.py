@@ -10,7 +10,8 @@ from guard.metrics.metric import Metric
 from guard.metrics.score import Failure, Measurement, Measurements, Probe, Score, Span, merged
 from guard.stages import Decision, Override, Redact, Stage, Status
 from guard.stages.decision import RuleOutcome
-from guard.stages.redact import Placeholders, edits
+from guard.stages.placeholders import Placeholders
+from guard.stages.redact import edits
 from guard.stages.rule import RISING, Test
 
 

@@ -214,19 +214,20 @@ class HoldBack:
         return border if border - safe > MAX_HELD_WINDOWS * (self._full + self._overlap) else safe
 
     def _unbroken(self, border: int) -> int:
-        """The border, or the place before it where a placeholder begins that is to be restored and is not complete."""
-        restorable = self.exchange.placeholders.restorable if self._restore else ()
-        text = self._text.slice(self.released_to, border) if restorable else ""
-        begun = text[text.rfind("[") :] if "[" in text else ""
-        broken = begun and any(p != begun and p.startswith(begun) for p in restorable)
-        return border - len(begun) if broken else border
+        """The border, or the place before it where something to be restored begins that may not be complete."""
+        placeholders = self.exchange.placeholders
+        if not self._restore or not placeholders.restorable:
+            return border
+        return border - placeholders.begun(self._text.slice(self.released_to, border))
 
     def _release(self, border: int, decision: Decision | None) -> None:
         """Let the text up to the border go out, with what is redacted and restored in it."""
         observer = self.exchange.guard.observer
         if observer is not None and border and not self.released_to:
             observer.released(self.exchange)
-        region = Region(self._text.slice(self.released_to, border), self.released_to, self.exchange.placeholders)
+        start = self.released_to
+        before = self._text.slice(start - 1, start) if start else ""
+        region = Region(self._text.slice(start, border), start, self.exchange.placeholders, before)
         redactions = region.redactions(decision, self._live) if decision and self._live else []
         restorations = region.restorations(redactions, in_json=self._kind == "tool_call") if self._restore else []
         self._text.release(border, [*redactions, *restorations])

@@ -9,16 +9,21 @@ from dataclasses import dataclass, replace
 
 from guard.metrics import Probe, Score, Span
 from guard.stages import Decision
-from guard.stages.redact import PLACEHOLDER, Edit, Placeholders, edits
+from guard.stages.placeholders import Placeholders
+from guard.stages.redact import Edit, edits
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """`text` stands at `offset` of the whole text, and the edits made here count from the whole text's start."""
+    """`text` stands at `offset` of the whole text, and the edits made here count from the whole text's start.
+
+    `before` is the character before it.
+    """
 
     text: str
     offset: int
     placeholders: Placeholders
+    before: str = ""
 
     def redactions(self, decision: Decision, found: Iterable[tuple[Probe, Span]]) -> list[Edit]:
         """What the decision redacts here. Of what was found across the region's borders, the part that lies in it."""
@@ -44,9 +49,9 @@ class Region:
     def restorations(self, redactions: list[Edit], *, in_json: bool) -> list[Edit]:
         """What is put back for placeholders that the text repeats, where it is not redacted itself."""
         restored = []
-        for match in PLACEHOLDER.finditer(self.text) if self.placeholders.restorable else ():
-            start, end = match.start() + self.offset, match.end() + self.offset
+        for found in self.placeholders.found(self.text, self.before):
+            start, end = found.start + self.offset, found.end + self.offset
             before = bisect_left(redactions, end, key=lambda edit: edit.start) - 1
-            if match[0] in self.placeholders.restorable and (before < 0 or redactions[before].end <= start):
-                restored.append(Edit(start, end, self.placeholders.original(match[0], in_json=in_json)))
+            if before < 0 or redactions[before].end <= start:
+                restored.append(Edit(start, end, self.placeholders.original(found.stand_in, in_json=in_json)))
         return restored

@@ -13,7 +13,7 @@ import orjson
 from guard.errors import UpstreamError
 from guard.proxy.wire.leaves import MAX_DEPTH, Body, Path
 from guard.proxy.wire.wire import Place
-from guard.stages.redact import PLACEHOLDER
+from guard.stages.placeholders import PLACEHOLDER
 
 #: Fields that hold no text: kinds, names and ids, and what only machines read.
 STRUCTURE = frozenset(

@@ -14,7 +14,7 @@ from guard.proxy.wire import openai
 from guard.proxy.wire.chat_stream import FILTERED, ChatStream
 from guard.proxy.wire.history import without_refused, without_restored
 from guard.proxy.wire.leaves import Body, arguments, texts
-from guard.stages.redact import Placeholders
+from guard.stages.placeholders import Placeholders
 
 #: Where some providers say a choice's text once more, beside its message. Nobody reads it, so it stays here.
 BESIDE = ("delta", "text")

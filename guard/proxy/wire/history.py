@@ -16,7 +16,7 @@ from typing import Any
 
 from guard.metrics.turn import MODEL_ROLES, TOOL_ROLES, TRUSTED_ROLES, read_message, side_of
 from guard.proxy.wire.leaves import arguments, texts
-from guard.stages.redact import Placeholders
+from guard.stages.placeholders import Placeholders
 
 
 def without_refused(

@@ -19,7 +19,7 @@ from guard.proxy.wire.leaves import Body
 from guard.proxy.wire.messages_stream import REFUSED, MessageStream
 from guard.proxy.wire.slots import role_of, slots, unread
 from guard.proxy.wire.wire import Place
-from guard.stages.redact import Placeholders
+from guard.stages.placeholders import Placeholders
 
 
 class Messages:

@@ -16,7 +16,7 @@ from guard.proxy.wire.leaves import MAX_DEPTH, Body
 from guard.proxy.wire.responses_items import answered, kind_of, role_of, written
 from guard.proxy.wire.responses_stream import ResponsesStream
 from guard.proxy.wire.wire import EARLIER
-from guard.stages.redact import Placeholders
+from guard.stages.placeholders import Placeholders
 
 #: Kinds of parts and items that hold no text, as the coverage calls them.
 UNREAD = {

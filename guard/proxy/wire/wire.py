@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from guard.errors import GuardError
 from guard.metrics import Side, Turn
 from guard.proxy.wire.leaves import Body
-from guard.stages.redact import Placeholders
+from guard.stages.placeholders import Placeholders
 
 #: What `Wire.unread` calls that part of a conversation which the provider keeps, so that Guard does not see it again.
 EARLIER = "earlier"

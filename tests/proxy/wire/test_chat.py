@@ -6,7 +6,7 @@ from guard.errors import BadRequest, TooLarge, UpstreamError
 from guard.metrics import Turn
 from guard.proxy.wire.chat import Chat
 from guard.proxy.wire.chat_stream import deltas
-from guard.stages.redact import Placeholders
+from guard.stages.placeholders import Placeholders
 
 chat = Chat()
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}

@@ -6,7 +6,7 @@ from guard.errors import BadRequest, TooLarge, UpstreamError
 from guard.metrics import Turn
 from guard.proxy.wire.messages import CountTokens, Messages
 from guard.stages import Redact
-from guard.stages.redact import Placeholders
+from guard.stages.placeholders import Placeholders
 
 messages = Messages()
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}

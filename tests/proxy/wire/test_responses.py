@@ -6,7 +6,7 @@ from guard.errors import BadRequest, TooLarge, UpstreamError
 from guard.metrics import Turn
 from guard.proxy.wire.responses import Responses
 from guard.stages.action import Redact
-from guard.stages.redact import Placeholders
+from guard.stages.placeholders import Placeholders
 from tests.fake_responses import ScriptedResponses, function_call, message, reasoning, response, text
 from tests.proxy.conftest import POLICY
 

@@ -1,0 +1,182 @@
+"""What stands instead of a value that was redacted, and what can be put back for it."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import NamedTuple
+
+from guard.stages.action import Redact
+from guard.stages.fakes import fake, last_four
+
+PLACEHOLDER = re.compile(r"\[[A-Z0-9_]+_[0-9]+\]")
+#: Where a fake may begin: not inside a word.
+_START = re.compile(r"(?<!\w)\S")
+_WORD = re.compile(r"\w")
+#: How often another fake is tried where one is taken; then a placeholder stands there.
+TRIES = 20
+
+
+class Found(NamedTuple):
+    """Characters start to end, exclusive, that stand for a value that may be put back."""
+
+    start: int
+    end: int
+    stand_in: str
+
+
+@dataclass(slots=True)
+class Placeholders:
+    """What stands for the values of one turn: the same for the same value.
+
+    In a `session` it is the same in every turn, whichever turns come along and in whatever order: numbers and fakes are
+    drawn by `key` from the session and the value. Without one, placeholders are numbered in the order met. What may be
+    put back and what may not never share one, or the one's answer would give the other away.
+    """
+
+    key: bytes = b""
+    session: str = ""
+    originals: dict[str, str] = field(default_factory=dict)
+    restorable: set[str] = field(default_factory=set)
+    _given: dict[tuple[str, str, str, bool], str] = field(default_factory=dict)
+    _last: dict[str, int] = field(default_factory=dict)
+    _before: int = 0
+    #: The fakes that may be put back, and how long they are.
+    _fakes: set[str] = field(default_factory=set)
+    _lengths: set[int] = field(default_factory=set)
+    _texts: list[str] = field(default_factory=list)
+
+    def of(self, value: str, label: str, action: Redact) -> str:
+        """What stands instead of a value."""
+        name = re.sub(r"[^A-Z0-9]+", "_", label.upper()).strip("_") or "REDACTED"
+        if action.mask == "stars":
+            return "*" * len(value)
+        if action.mask == "last4":
+            return last_four(value)
+        if action.mask == "hash":
+            return f"[{name}_{self._drawn('hash', value).hex()[:8]}]"
+        stand_in = self._given.get((value, name, action.mask, action.restore))
+        if stand_in is None:
+            made_up = self._fake(value, label, restore=action.restore) if action.mask == "fake" else None
+            stand_in = made_up or self._next(name, value)
+            self._given[value, name, action.mask, action.restore] = stand_in
+            self.originals[stand_in] = value
+            if action.restore:
+                self.restorable.add(stand_in)
+                if made_up:
+                    self._fakes.add(made_up)
+                    self._lengths.add(len(made_up))
+        return stand_in
+
+    def avoid(self, texts: Iterable[str]) -> None:
+        """Keep clear of what already looks like a placeholder in a text: it must not be given somebody's value back."""
+        for text in texts:
+            self._texts.append(text)
+            for match in PLACEHOLDER.finditer(text):
+                self.originals.setdefault(match[0], match[0])
+
+    def keep_clear(self, random: Random) -> None:
+        """Keep clear of placeholders in texts that are out of sight: number from somewhere that nobody has been."""
+        self._before = random.randrange(10**5, 10**8)
+
+    def found(self, text: str, before: str = "") -> Iterator[Found]:
+        """Everything in a text that stands for a value that may be put back, in order; `before` stands before it."""
+        if self.restorable:
+            marked = (Found(*match.span(), match[0]) for match in PLACEHOLDER.finditer(text))
+            yield from sorted(
+                (*(one for one in marked if one.stand_in in self.restorable), *self._found_fakes(text, before))
+            )
+
+    def begun(self, text: str) -> int:
+        """How many characters at a text's end may be the beginning of one, so that more has to be seen of it."""
+        if not self.restorable:
+            return 0
+        tail = text[text.rfind("[") :] if "[" in text else ""
+        if tail and any(one != tail and one.startswith(tail) for one in self.restorable):
+            return len(tail)
+        if not self._fakes:
+            return 0
+        for match in _START.finditer(text, max(0, len(text) - max(self._lengths))):
+            tail = text[match.start() :]
+            # A whole one too: the word may go on.
+            if any(one.startswith(tail) for one in self._fakes):
+                return len(tail)
+        return 0
+
+    def restore(self, text: str, *, in_json: bool = False) -> str:
+        """The text with all that may be put back in it put back; `in_json` for a JSON text."""
+        pieces, at = [], 0
+        for one in self.found(text):
+            pieces += [text[at : one.start], self.original(one.stand_in, in_json=in_json)]
+            at = one.end
+        return "".join((*pieces, text[at:])) if pieces else text
+
+    def restore_call(self, arguments: str) -> str:
+        """A call's arguments with the originals in them: mostly they are JSON, but a custom tool takes any text."""
+        return self.restore(arguments, in_json=_is_json(arguments)) if self.restorable else arguments
+
+    def hide(self, text: str, *, in_json: bool = False) -> str:
+        """The text with every original that may be put back replaced by its placeholder, where it stands as a word."""
+        # The longest first: one may stand in another.
+        for placeholder in sorted(self.restorable, key=lambda one: -len(self.originals[one])):
+            original = re.escape(self.original(placeholder, in_json=in_json))
+            text = re.sub(rf"(?<!\w){original}(?!\w)", lambda _, new=placeholder: new, text)
+        return text
+
+    def original(self, placeholder: str, *, in_json: bool = False) -> str:
+        """What a placeholder stands for, itself where it may not be put back; `in_json` as the inside of a string."""
+        if placeholder not in self.restorable:
+            return placeholder
+        original = self.originals[placeholder]
+        return json.dumps(original, ensure_ascii=False)[1:-1] if in_json else original
+
+    def _next(self, name: str, value: str) -> str:
+        if self.session and not self._before:
+            number = 1000 + int.from_bytes(self._drawn("number", self.session, name, value)[:4]) % 9000
+        else:
+            number = self._last.get(name, self._before) + 1
+        while f"[{name}_{number}]" in self.originals:
+            number += 1
+        self._last[name] = number
+        return f"[{name}_{number}]"
+
+    def _fake(self, value: str, label: str, *, restore: bool) -> str | None:
+        """A made-up value of the same form that nobody else has; None where there is none."""
+        for attempt in range(TRIES):
+            made_up = fake(value, label, self._drawn("fake", self.session, label, value, str(attempt)))
+            if made_up is None:
+                return None
+            # What stands in a text already must not come to mean somebody's value.
+            taken = made_up in self.originals or (restore and any(made_up in text for text in self._texts))
+            if made_up != value and not taken:
+                return made_up
+        return None
+
+    def _found_fakes(self, text: str, before: str) -> Iterator[Found]:
+        # By the lengths that there are: what it costs does not grow with how many there are.
+        at, lengths = int(bool(_WORD.fullmatch(before[-1:]))), sorted(self._lengths, reverse=True)
+        for match in _START.finditer(text) if self._fakes else ():
+            start = match.start()
+            for length in lengths if start >= at else ():
+                end = start + length
+                if text[start:end] in self._fakes and not _WORD.match(text, end):
+                    yield Found(start, end, text[start:end])
+                    at = end
+                    break
+
+    def _drawn(self, *words: str) -> bytes:
+        """Bytes that look random to who has not the key, always the same for the same words."""
+        said = "\0".join(words).encode("utf-8", "replace")
+        return hmac.digest(self.key, said, "sha256")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
