@@ -74,7 +74,10 @@ class Settings(FileSettings):
 
     model_config = SettingsConfigDict(env_prefix="GUARD_", extra="forbid", frozen=True)
 
-    policy: str = Field(default="builtin/baseline", description="A policy file, a folder of them, or a built-in one.")
+    policy: str = Field(
+        default="builtin/baseline",
+        description="A policy file, a folder of them, a URL, `git+URL#BRANCH:FOLDER`, or a built-in one.",
+    )
     reload: float = Field(default=1.0, gt=0, description="Seconds between looks for changed policy files.")
     measure_all: bool = Field(default=False, description="Measure also what can change no decision any more.")
     verdict_cache: int = Field(

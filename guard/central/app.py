@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from guard.central import answer
+from guard.central.again import OnlyOnce
 from guard.central.api import audit, bundle, environments, fleet, floor, keys, policies, projects, stages
 from guard.central.api.common import ERRORS
 from guard.central.central import Central, open_database
@@ -46,6 +47,8 @@ def create_app(settings: CentralSettings) -> FastAPI:
     for noun in NOUNS:
         app.include_router(noun.router, prefix=ROOT, responses=ERRORS)
     app.add_api_route("/healthz", _healthz, tags=["health"])
+    # The last one added is the first one asked.
+    app.add_middleware(OnlyOnce)
     app.add_middleware(WholeBody, limit=settings.max_body)
     app.add_exception_handler(GuardError, answer.guard_error)
     app.add_exception_handler(RequestValidationError, answer.invalid)

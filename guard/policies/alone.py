@@ -19,15 +19,23 @@ def refuse_code(document: Document) -> None:
 
 
 def refuse_files(document: Document) -> None:
-    """Nor to read its files, by a path to one or by building on one. Raises PolicyError."""
+    """Nor to read any file beside it or elsewhere. Raises PolicyError."""
     base = document.data.get("extends")
     if isinstance(base, str) and not base.startswith("builtin/"):
         fix = "build on builtin/NAME, or write all of it here"
         raise PolicyError(document.problem(("extends",), f"a bundle holds no other file to build on; {fix}"))
+    refuse_outside(document)
+
+
+def refuse_outside(document: Document) -> None:
+    """Nor to read a file that is not beside it or below. Raises PolicyError."""
+    told = "leads out of the policy's own folder, which a policy from elsewhere may not read"
+    base = document.data.get("extends")
+    if isinstance(base, str) and _leads_out(base):
+        raise PolicyError(document.problem(("extends",), told))
     for name, declared in _declared(document):
         for field, value in declared.items():
-            if isinstance(value, str) and _is_path(value):
-                told = "names a file of this machine, which a policy from elsewhere may not read; write its content"
+            if isinstance(value, str) and _leads_out(value):
                 raise PolicyError(document.problem(("metrics", name, str(field)), told))
 
 
@@ -38,8 +46,8 @@ def _declared(document: Document) -> Iterator[tuple[str, dict]]:
             yield name, declared
 
 
-def _is_path(value: str) -> bool:
-    """Whether a value can lead out of the folder that the policy is read in, in which there is nothing."""
+def _leads_out(value: str) -> bool:
+    """Whether a value, read as a path, could lead out of the folder that the policy is in."""
     if len(value) > 1000 or "\n" in value:
         return False
     path = Path(value)

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds that central holds a question for news back. An ending proxy waits for it, so it is short.
 WAIT = 2.0
+#: Seconds between an answer and the next question.
+PAUSE = 0.25
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 

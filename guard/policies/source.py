@@ -1,4 +1,4 @@
-"""Where policies come from: a file, a folder or a URL. Each tells cheaply whether something changed, and loads."""
+"""Where policies come from: files, a URL, a repository. Each tells cheaply whether something changed, and loads."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from guard.errors import PolicyError
 from guard.metrics.registry import REGISTRY, Registry
 from guard.policies.document import read
 from guard.policies.files import SUFFIXES, find, policy_files
+from guard.policies.git import PREFIX, GitSource
 from guard.policies.http import HttpSource
 from guard.policies.load import load_policies
 from guard.policies.set import PolicySet
@@ -36,9 +37,11 @@ class Source(Protocol):
 
 
 def source_of(policy: str | Path, *, metrics: Registry = REGISTRY) -> Source:
-    """The source that a setting means: a URL, a file, a folder, or a built-in policy."""
+    """The source that a setting means: a URL, a git repository, a file, a folder, or a built-in policy."""
     if str(policy).startswith(("http://", "https://")):
         return HttpSource(str(policy), metrics=metrics)
+    if str(policy).startswith(PREFIX):
+        return GitSource(str(policy), metrics=metrics)
     return FileSource(policy, metrics=metrics)
 
 

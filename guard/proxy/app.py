@@ -23,6 +23,7 @@ from guard.guard import Exchange, Guard
 from guard.metrics.far import WAIT, FarVerdicts
 from guard.metrics.verdicts import Verdicts
 from guard.notify import Notifier
+from guard.policies.central import PAUSE
 from guard.policies.live import LivePolicies
 from guard.proxy.auth import AppKeys
 from guard.proxy.body import Json, headers_of, status_of
@@ -97,7 +98,8 @@ async def _lifespan(
         drain = Drain()
         if drains:
             await stack.enter_async_context(draining(drain, settings.drain_delay))
-        policies = await stack.enter_async_context(LivePolicies(policy_source(settings), interval=settings.reload))
+        live = LivePolicies(policy_source(settings), interval=PAUSE if settings.central else settings.reload)
+        policies = await stack.enter_async_context(live)
         buffer = await _recording(settings, stack)
         notifier = await stack.enter_async_context(_notifier(settings))
         # Importing what exports takes a moment.
