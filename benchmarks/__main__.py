@@ -4,60 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import Cost, load
+from benchmarks.prompts import bodies
+from benchmarks.servers import HERE, free_port, guard, process
 from benchmarks.split import decision, importing, split
+from benchmarks.turns import compare
 
-HERE = Path(__file__).parent
 REQUESTS = int(os.environ.get("BENCH_REQUESTS", "4000"))
 ROUNDS = 3
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def process(*command: str, port: int, path: str, **environment: str):
-    """A server in a process of its own, once it answers; its base URL and pid."""
-    started = subprocess.Popen([sys.executable, *command], env={**os.environ, **environment})
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(url + path, timeout=1).close()
-                break
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                time.sleep(0.05)
-        yield url, started.pid
-    finally:
-        started.terminate()
-        started.wait(20)
-
-
-def guard(stack: ExitStack, upstream: str, policy: str, folder: str, store: str):
-    """Guard before the canned upstream."""
-    port = free_port()
-    options = ["--policy", policy, "--upstream", f"{upstream}/v1", "--port", str(port), "--store", store]
-    command = ["-m", "guard", "serve", *options]
-    return stack.enter_context(
-        process(*command, port=port, path="/healthz", GUARD_LOG_LEVEL="warning", GUARD_SPOOL=folder)
-    )
 
 
 def hops(folder: str) -> dict[str, Cost]:
@@ -85,16 +44,13 @@ def hops(folder: str) -> dict[str, Cost]:
             "Guard, 3 rules, events": guard(
                 stack, canned, str(HERE / "policy.yaml"), f"{folder}/c", f"sqlite:///{folder}/bench.db"
             ),
-            "Guard, baseline policy, events": guard(
-                stack, canned, "builtin/baseline", f"{folder}/d", f"sqlite:///{folder}/baseline.db"
-            ),
         }
         best: dict[str, Cost] = {}
         for url, pid in servers.values():
-            asyncio.run(load(url, pid, requests=200))
+            asyncio.run(load(url, pid, requests=200, bodies=bodies()))
         for _ in range(ROUNDS):
             for name, (url, pid) in servers.items():
-                cost = asyncio.run(load(url, pid, requests=REQUESTS))
+                cost = asyncio.run(load(url, pid, requests=REQUESTS, bodies=bodies()))
                 if name not in best or cost.cpu_ms < best[name].cpu_ms:
                     best[name] = cost
         return best
@@ -124,6 +80,7 @@ def main() -> None:
             name, f"{cost.cpu_ms:.2f}", f"{ratio:.1f}", f"{more:.2f}", f"{cost.p50_ms:.1f}", f"{cost.p99_ms:.1f}"
         )
     console.print(table)
+    compare(console)
 
 
 if __name__ == "__main__":

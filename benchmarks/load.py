@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice, repeat
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -40,17 +43,19 @@ def cpu_seconds(pid: int) -> float:
     return own + sum(cpu_seconds(int(child)) for child in children)
 
 
-async def load(url: str, pid: int, *, requests: int, connections: int = 16) -> Cost:
+async def load(
+    url: str, pid: int, *, requests: int, connections: int = 16, bodies: Iterable[Mapping[str, Any]] = repeat(BODY)
+) -> Cost:
     """Send the requests over that many connections and take the server's CPU time before and after."""
     connector = aiohttp.TCPConnector(limit=connections)
-    left = iter(range(requests))
+    left = islice(bodies, requests)
     took: list[float] = []
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def work() -> None:
-            for _ in left:
+            for body in left:
                 started = time.perf_counter()
-                async with session.post(f"{url}/v1/chat/completions", json=BODY) as answer:
+                async with session.post(f"{url}/v1/chat/completions", json=body) as answer:
                     assert answer.status == 200, await answer.text()
                     await answer.read()
                 took.append(time.perf_counter() - started)
