@@ -18,9 +18,9 @@ from guard.metrics.verdicts import Verdicts
 AGAIN: frozenset[Side] = frozenset({"input", "tool_result", "retrieval"})
 #: Of those, the ones made of messages that follow each other.
 IN_TURN: frozenset[Side] = frozenset({"input", "tool_result"})
-#: A model reads a border only where it saw more than this on one side of it. The parts of an attack are seldom quite
-#: harmless to a model, and nine of ten honest messages are; the pass would cost a third of reading a new message.
-SLIGHT = 0.01
+#: A model reads a border only where it saw as much as this on one side of it. The parts of an attack are seldom quite
+#: harmless to a model, and nineteen of twenty honest messages are; a pass would cost a third of that over a new one.
+SLIGHT = 0.02
 
 
 class Piece(NamedTuple):

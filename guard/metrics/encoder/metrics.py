@@ -8,7 +8,7 @@ from guard.metrics.metric import Metric
 
 def prompt_injection() -> Metric:
     """How much a text reads like an attempt to override, hijack or trick the model; the labels name the kinds of it."""
-    return number("prompt_injection", "a text that tries to override, hijack or trick the model")
+    return number("prompt_injection", "a text that tries to override, hijack or trick the model", across=True)
 
 
 def toxicity() -> Metric:
@@ -23,4 +23,4 @@ def sexism() -> Metric:
 
 def harmful_request() -> Metric:
     """How much a text asks for help to do harm; asking plainly is no injection."""
-    return number("harmful_request", "a text that asks for help to do harm")
+    return number("harmful_request", "a text that asks for help to do harm", across=True)

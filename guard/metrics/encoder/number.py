@@ -23,7 +23,7 @@ from guard.metrics.score import Score, Span
 ALGORITHM = 1
 
 
-def number(name: str, description: str, folder: Path = FOLDER) -> Metric:
+def number(name: str, description: str, folder: Path = FOLDER, *, across: bool = False) -> Metric:
     """The metric of a head. The model is loaded by `warm_up`, or on first use. Raises MetricError."""
     said = facts(folder)
     head = Number.of(name, said)
@@ -38,7 +38,7 @@ def number(name: str, description: str, folder: Path = FOLDER) -> Metric:
         cost=Cost.MODEL,
         labels=head.names,
         windowed=True,
-        across=True,
+        across=across,
         shared=said.model,
         description=description,
         warm_up=lambda: read("warm up"),
