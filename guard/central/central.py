@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from guard.central.principal import Principal
 from guard.central.records import releases
 from guard.central.settings import CentralSettings
 from guard.errors import StoreError
+from guard.policies.bundle import Envelope
 from guard.policies.signature import Signer
 from guard.store.database import Database
 from guard.store.store import sqlite_file
@@ -33,6 +35,8 @@ class Central:
         self.engine = engine
         self.hub = Hub(self._sequence)
         self.limiter = Limiter(settings.rate, settings.burst)
+        #: The newest bundle of environments that were asked for, with its number.
+        self.sealed: OrderedDict[Place, tuple[int, Envelope]] = OrderedDict()
 
     @asynccontextmanager
     async def change(self, by: Principal, why: str = "") -> AsyncIterator[Change]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,20 +69,15 @@ async def admin(settings: CentralSettings) -> AsyncIterator[At]:
         yield At(http, await first_key(settings))
 
 
-def central(settings: CentralSettings) -> Any:
+@asynccontextmanager
+async def central(settings: CentralSettings) -> AsyncIterator[httpx.AsyncClient]:
     """A client of central in process, for as long as it is entered."""
-    from contextlib import asynccontextmanager
-
-    @asynccontextmanager
-    async def running() -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(settings)
-        async with app.router.lifespan_context(app):
-            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, timeout=60) as client:
-                client.app = app  # type: ignore[attr-defined] - for tests that reach inside
-                yield client
-
-    return running()
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, timeout=60) as client:
+            client.app = app  # type: ignore[attr-defined] - for tests that reach inside
+            yield client
 
 
 async def first_key(settings: CentralSettings) -> str:

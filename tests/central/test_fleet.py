@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.central.conftest import At
-from tests.central.test_policies import put
+from tests.central.test_policies import published, put
 
 HERE = "/projects/shop/environments/production"
 
@@ -28,8 +28,6 @@ async def tell(proxy: At, status: int = 204, **given: Any) -> None:
 
 async def two_releases(admin: At) -> At:
     """A proxy's key in a project with two releases."""
-    from tests.central.test_policies import published
-
     await published(admin, 3, 9)
     await put(admin, 1)
     await put(admin, 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -16,9 +15,8 @@ from guard.policies.bundle import Envelope, Environment, seal
 
 router = APIRouter(tags=["bundle"])
 
-#: Bundles of this process that are kept sealed.
+#: Environments whose bundle a process keeps sealed.
 KEPT = 100
-_sealed: OrderedDict[tuple[str, str, int, str], Envelope] = OrderedDict()
 
 
 @router.get(
@@ -49,9 +47,9 @@ async def _current(central: Central, project: str, environment: Environment) -> 
         row = await releases.newest(connection, project, environment)
     if row is None:
         raise NotFound(f"nothing was ever put in force in {environment}", param="environment")
-    key = (project, environment, row.sequence, central.signer.public)
-    envelope = _sealed.get(key)
-    if envelope is None:
+    place = (project, environment)
+    sequence, envelope = central.sealed.get(place, (0, None))
+    if envelope is None or sequence != row.sequence:
         # In turn with those who write, so that floor and keys are those of this release and of no later one.
         async with central.database.writing() as connection:
             row = await releases.newest(connection, project, environment)
@@ -60,8 +58,8 @@ async def _current(central: Central, project: str, environment: Environment) -> 
             bundle = await releases.assemble(
                 connection, project, environment, state, sequence=row.sequence, issued_at=row.created_at
             )
-        key = (project, environment, row.sequence, central.signer.public)
-        envelope = _sealed[key] = seal(bundle, central.signer)
-        while len(_sealed) > KEPT:
-            _sealed.popitem(last=False)
+        envelope = seal(bundle, central.signer)
+        central.sealed[place] = (row.sequence, envelope)
+        while len(central.sealed) > KEPT:
+            central.sealed.popitem(last=False)
     return row.sequence, envelope
