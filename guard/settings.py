@@ -4,69 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from guard.metrics.verdicts import LIMIT
 from guard.settings_file import FileSettings
+from guard.settings_parts import AppKey, Fallback, Limit, McpServer, upstream_of
 
-
-class AppKey(BaseModel):
-    """A key of an app with what goes with it.
-
-    `key` is `sha256:HEX` or `env:NAME`; `name` tells it from the app's others, by default by its hash; `policy` is the
-    one that holds for it whatever `applies_to` says; `labels` go onto its turns, and no request changes them.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    key: str
-    name: str = ""
-    policy: str = ""
-    labels: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("labels")
-    @classmethod
-    def _no_other_names(cls, labels: dict[str, str]) -> dict[str, str]:
-        for taken in sorted({"app", "key", "model", "route", "policy"} & labels.keys()):
-            raise ValueError(f"'{taken}' is said by other means; give the label another name")
-        return labels
-
-
-class Fallback(BaseModel):
-    """Who is asked when the upstream fails: another `model` there, or another `upstream` with its own key.
-
-    `models` are patterns of the models that it stands in for; `name` is what headers call it.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = ""
-    upstream: str = ""
-    upstream_key_env: str = ""
-    model: str | None = Field(default=None, min_length=1)
-    models: list[str] = Field(default=["*"], min_length=1)
-
-    @field_validator("upstream")
-    @classmethod
-    def _known_upstream(cls, upstream: str) -> str:
-        return _upstream(upstream) if upstream else ""
-
-    @model_validator(mode="after")
-    def _somewhere_else(self) -> Fallback:
-        if not self.upstream and (self.upstream_key_env or not self.model):
-            raise ValueError("give another upstream, or another model at the same one")
-        return self
-
-
-class McpServer(BaseModel):
-    """An MCP server: its URL, the variable with its key, and methods to let in beside those that are understood."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    url: str = Field(pattern="^https?://")
-    key_env: str = ""
-    open_methods: tuple[str, ...] = ()
+__all__ = ["AppKey", "Fallback", "Limit", "McpServer", "Settings"]
 
 
 class Settings(FileSettings):
@@ -166,6 +111,9 @@ class Settings(FileSettings):
         default_factory=dict,
         description="App keys by app, each `sha256:HEX` (see `guard key`) or `env:NAME`; none: no key is asked for.",
     )
+    limits: list[Limit] = Field(
+        default_factory=list, description="How much an app, a key, a user or a session may ask for."
+    )
     open_routes: list[str] = Field(
         default_factory=list,
         description="Routes under /v1 that are passed to the provider unguarded; other unread ones are refused.",
@@ -245,7 +193,7 @@ class Settings(FileSettings):
     @field_validator("upstream")
     @classmethod
     def _known_upstream(cls, upstream: str) -> str:
-        return _upstream(upstream)
+        return upstream_of(upstream)
 
     @field_validator("traces")
     @classmethod
@@ -267,9 +215,3 @@ class Settings(FileSettings):
         if name and not info.data.get("anthropic_upstream", True):
             raise ValueError("set anthropic_upstream too, or no provider gets to see this key")
         return name
-
-
-def _upstream(upstream: str) -> str:
-    if upstream == "demo" or upstream.split("/")[0] == "litellm" or upstream.startswith(("http://", "https://")):
-        return upstream.rstrip("/")
-    raise ValueError("give http(s)://…/v1, litellm, litellm/PROVIDER or demo")

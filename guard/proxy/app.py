@@ -34,6 +34,7 @@ from guard.proxy.forward import models, unread
 from guard.proxy.handler import handler
 from guard.proxy.headers import guard_headers
 from guard.proxy.health import healthz, readyz
+from guard.proxy.limits import Limits
 from guard.proxy.mcp import message as json_rpc
 from guard.proxy.mcp.route import METHODS as MCP_METHODS
 from guard.proxy.mcp.route import ROUTE as MCP
@@ -128,7 +129,10 @@ async def _lifespan(
         if servers is None:
             servers = McpServers.of(settings)
             stack.push_async_callback(servers.aclose)
-        app.state.proxy = Proxy(guard, targets, anthropic, keys, settings, policies, drain, servers, buffer, redis)
+        limits = Limits(settings.limits, redis, longest=settings.deadline)
+        app.state.proxy = Proxy(
+            guard, targets, anthropic, keys, limits, settings, policies, drain, servers, buffer, redis
+        )
         yield
 
 

@@ -19,6 +19,7 @@ from guard.proxy import sse
 from guard.proxy.auth import Caller
 from guard.proxy.body import Json, read_json
 from guard.proxy.headers import guard_headers, summary
+from guard.proxy.limits import Lease
 from guard.proxy.proxy import Proxy, proxy_of, unless_hung_up
 from guard.proxy.resilience import Target
 from guard.proxy.resilience.targets import falls_back
@@ -44,12 +45,15 @@ def handler(wire: Wire) -> Callable[[Request], Awaitable[Response]]:
         caller = proxy.keys.caller(request)
         body = await read_json(request, proxy.settings.max_body)
         wire.validate(body, proxy.settings.max_messages)
-        return await _first_answer(request, proxy, wire, caller, body)
+        lease = await proxy.limits.enter(caller, wire.labels(body))
+        return await lease.around(_first_answer(request, proxy, wire, caller, body, lease))
 
     return handle
 
 
-async def _first_answer(request: Request, proxy: Proxy, wire: Wire, caller: Caller, body: Body) -> Response:
+async def _first_answer(
+    request: Request, proxy: Proxy, wire: Wire, caller: Caller, body: Body, lease: Lease
+) -> Response:
     """The answer of the first target that has one.
 
     Each is asked under the policy for its own model: what that policy does not let through never reaches it.
@@ -59,7 +63,8 @@ async def _first_answer(request: Request, proxy: Proxy, wire: Wire, caller: Call
     failed: UpstreamError | None = None
     for target in targets.of(body.get("model", ""), wire.path):
         try:
-            return await Call.of(request, proxy, wire, caller, body, target, deadline).response()
+            upstream = lease.metered(watched(request, target.until(deadline), target.breaker.name))
+            return await Call.of(request, proxy, wire, caller, body, target, upstream).response()
         except UpstreamError as error:
             if failed is None:
                 failed = error
@@ -89,11 +94,11 @@ class Call:
     exchange: Exchange
     settings: Settings
     target: Target
-    deadline: float
+    upstream: Upstream
 
     @classmethod
     def of(
-        cls, request: Request, proxy: Proxy, wire: Wire, caller: Caller, body: Body, target: Target, deadline: float
+        cls, request: Request, proxy: Proxy, wire: Wire, caller: Caller, body: Body, target: Target, upstream: Upstream
     ) -> Call:
         """The request as it is put to that target. Raises NoPolicy where no policy is for its model."""
         if target.model:
@@ -103,12 +108,7 @@ class Call:
         request.state.exchange = exchange
         body = wire.without_refused(body, exchange.policy.refusals(ASKED))
         exchange.unread.update(wire.unread(body))
-        return cls(request, wire, body, exchange, proxy.settings, target, deadline)
-
-    @property
-    def upstream(self) -> Upstream:
-        """The provider, for this request only."""
-        return watched(self.request, self.target.until(self.deadline), self.target.breaker.name)
+        return cls(request, wire, body, exchange, proxy.settings, target, upstream)
 
     async def response(self) -> Response:
         """The answer, whole or streamed; the policy's own where a stage refuses the request."""

@@ -13,6 +13,7 @@ from guard.guard import Guard
 from guard.policies.live import LivePolicies
 from guard.proxy.auth import AppKeys
 from guard.proxy.drain import Drain
+from guard.proxy.limits import Limits
 from guard.proxy.mcp.servers import McpServers
 from guard.proxy.resilience import Targets
 from guard.proxy.upstream import Upstream
@@ -31,6 +32,7 @@ class Proxy:
     targets: Targets
     anthropic: Targets
     keys: AppKeys
+    limits: Limits
     settings: Settings
     policies: LivePolicies
     drain: Drain

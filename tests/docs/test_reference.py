@@ -22,7 +22,7 @@ from guard.policies.files import BUILT_IN as POLICIES
 from guard.policies.files import policy_files
 from guard.policies.scope import AppliesTo
 from guard.proxy.app import create_app
-from guard.settings import AppKey, Fallback, McpServer, Settings
+from guard.settings import AppKey, Fallback, Limit, McpServer, Settings
 from guard.stages import Override, Passthrough, Redact, Rule, Ruleset, Stage, Subscription
 from guard.stages.action import Status
 from guard.stages.rule import OPERATORS
@@ -65,8 +65,9 @@ def setting_rows() -> Iterator[str]:
         yield f"| `{name}` | `GUARD_{name.upper()}` | {cell} | {field.description} |"
 
 
-def test_every_field_of_a_fallback_is_documented():
-    assert missing(DOCS / "resilience.md", list(Fallback.model_fields)) == []
+@pytest.mark.parametrize("model", [Fallback, Limit])
+def test_every_field_of_a_fallback_and_of_a_limit_is_documented(model):
+    assert missing(DOCS / "resilience.md", list(model.model_fields)) == []
 
 
 def test_every_field_of_a_key_is_documented():
