@@ -1,11 +1,13 @@
 """App keys: who is let in, as which app, and what the provider is shown."""
 
+import time
 from contextlib import contextmanager
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from guard.errors import SettingsError
+from guard.errors import SettingsError, Unauthorised
 from guard.keys import hash_key
 from guard.proxy.app import create_app
 from guard.proxy.auth import AppKeys
@@ -133,3 +135,29 @@ def test_two_apps_with_the_same_key_are_refused():
 
 def test_taking_an_apps_last_key_away_lets_nobody_in(client):
     assert ask(client(ScriptedUpstream(), apps={"shop": []}), "hello").status_code == 401
+
+
+def asking(key):
+    """A request that carries a key."""
+    return Request({"type": "http", "headers": [(b"authorization", f"Bearer {key}".encode())]})
+
+
+def test_keys_that_come_with_policies_come_and_go_without_a_restart():
+    live = {}
+    keys = AppKeys.of({"shop": APPS["shop"]}, live=lambda: live)
+    with pytest.raises(Unauthorised):
+        keys.app(asking("web-key"))
+    live["web"] = ((hash_key("web-key"), None), (hash_key("old-key"), time.time() - 1))
+    assert (keys.app(asking("web-key")), keys.app(asking("shop-key"))) == ("web", "shop")
+    with pytest.raises(Unauthorised):
+        keys.app(asking("old-key"))
+    live["web"] = ()
+    with pytest.raises(Unauthorised):
+        keys.app(asking("web-key"))
+
+
+def test_an_app_that_comes_with_policies_and_has_no_key_lets_nobody_in():
+    keys = AppKeys.of({}, live=lambda: {"web": ()})
+    assert keys.required
+    with pytest.raises(Unauthorised):
+        keys.app(asking("anything"))
