@@ -79,7 +79,12 @@ class CentralSource:
 
     def changed(self) -> bool:
         """Whether central has a newer bundle, which is fetched and verified. Waits for one for some seconds."""
-        found = self._fetch(self._next or self.active)
+        try:
+            found = self._fetch(self._next or self.active)
+        except PolicyError:
+            if self._client.is_closed:  # by `close`, while this waited: nobody looks any more
+                return False
+            raise
         if found is None:
             return False
         self._refuse_older(found, self.active)
