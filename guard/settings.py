@@ -129,7 +129,9 @@ class Settings(FileSettings):
     max_body: int = Field(default=8_000_000, gt=0, description="Bytes of a request's body.")
     max_messages: int = Field(default=10_000, gt=0, description="Messages in a request.")
     max_answer: int = Field(
-        default=16_000_000, gt=0, description="Bytes of a provider's answer, or of one event of a stream."
+        default=16_000_000,
+        gt=0,
+        description="Bytes of a provider's answer; of a stream, of its texts and the events that wait.",
     )
 
     window: int = Field(default=480, ge=64, description="Characters of a streamed answer that are read together.")

@@ -180,7 +180,8 @@ class Call:
             return self._overridden(first)
         streaming, settings = self.wire.streaming(self.body), self.settings
         heard = _chained(() if first is None else (first,), events)
-        released = guarded(streaming, self.exchange, turn, heard, window=settings.window, overlap=settings.overlap)
+        sizes = {"window": settings.window, "overlap": settings.overlap, "limit": settings.max_answer}
+        released = guarded(streaming, self.exchange, turn, heard, **sizes)
 
         async def sent() -> AsyncGenerator[bytes]:
             try:

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Hashable, Set
 from dataclasses import dataclass, field
 
+import orjson
+
 from guard.errors import UpstreamError
 from guard.guard import Exchange, Verdict
 from guard.metrics import Turn
@@ -83,6 +85,8 @@ class Held:
 
     event: Body
     pieces: list[Piece | CallPiece | Repeat] = field(default_factory=list)
+    #: In bytes, as JSON.
+    size: int = 0
 
     @property
     def ready(self) -> bool:
@@ -96,9 +100,14 @@ class Held:
 
 
 class Stream:
-    """One answer on its way: its texts, each held back on its own, and the events that wait, in their order."""
+    """One answer on its way: its texts, each held back on its own, and the events that wait, in their order.
 
-    def __init__(self, wire: Streaming, exchange: Exchange, turn: Turn, *, window: int, overlap: int) -> None:
+    Both are kept in memory, up to `limit` bytes: texts to the end, as the last decision is on the whole of them.
+    """
+
+    def __init__(
+        self, wire: Streaming, exchange: Exchange, turn: Turn, *, window: int, overlap: int, limit: int
+    ) -> None:
         self.wire = wire
         self.exchange = exchange
         self.turn = turn
@@ -106,10 +115,15 @@ class Stream:
         self._calls = Calls(exchange, turn)
         self._waiting: deque[Held] = deque()
         self._window, self._overlap = window, overlap
+        self._limit, self._kept = limit, 0
 
     async def add(self, event: Body) -> Verdict | None:
-        """Take an event in and read what it adds; the verdict that ends the answer, if there is one."""
-        held = Held(event)
+        """Take an event in and read what it adds; the verdict that ends the answer, if there is one.
+
+        Raises UpstreamError where it is not understood, or with it more would be kept than may be.
+        """
+        held = Held(event, size=len(orjson.dumps(event)))
+        self._keep(held.size)
         said, repeated = list(self.wire.read(event)), list(self.wire.repeats(event))
         ended = set(self.wire.ended(event))
         own = {place.text for place in (*said, *repeated)}
@@ -152,7 +166,13 @@ class Stream:
             events.append(self._left(self._waiting.popleft()))
         return events
 
+    def _keep(self, size: int) -> None:
+        self._kept += size
+        if self._kept > self._limit:
+            raise UpstreamError(f"the provider's answer is larger than {self._limit:,} bytes; raise max_answer")
+
     def _left(self, held: Held) -> Body:
+        self._kept -= held.size
         for piece in held.pieces:
             piece.write()
         self.wire.left(held.event)
@@ -164,6 +184,7 @@ class Stream:
             text.abandon()
 
     async def _add(self, held: Held, place: Place) -> None:
+        self._keep(len(str(place.value)))
         if place.side == "tool_call":
             call = self._calls.add(place)
             if call is not None and self._calls.held:
@@ -191,14 +212,21 @@ class Stream:
 
 
 async def guarded(
-    wire: Streaming, exchange: Exchange, turn: Turn, events: AsyncIterable[Body], *, window: int, overlap: int
+    wire: Streaming,
+    exchange: Exchange,
+    turn: Turn,
+    events: AsyncIterable[Body],
+    *,
+    window: int,
+    overlap: int,
+    limit: int = 16_000_000,
 ) -> AsyncGenerator[Body]:
     """The events of an answer that the caller may have, as soon as they may leave.
 
-    Stops taking events when a verdict ends the answer. Raises the provider's UpstreamError, after all that may leave of
-    what came before it.
+    `window` and `overlap` are characters, `limit` the bytes that are kept of the answer. Stops taking events when a
+    verdict ends the answer. Raises the provider's UpstreamError, after all that may leave of what came before it.
     """
-    stream = Stream(wire, exchange, turn, window=window, overlap=overlap)
+    stream = Stream(wire, exchange, turn, window=window, overlap=overlap, limit=limit)
     broken: UpstreamError | None = None
     ending: Verdict | None = None
     try:

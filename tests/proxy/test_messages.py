@@ -145,3 +145,11 @@ def test_the_demo_answers_whole_and_streamed(demo):
     assert whole.content[0].text == streamed.content[0].text == said
     assert whole.usage.output_tokens == streamed.usage.output_tokens == len(said.split())
     assert counted.input_tokens == 5
+
+
+def test_a_count_that_a_stage_refuses_is_an_error_that_says_the_policys_text_and_what_was_checked(client):
+    upstream = ScriptedUpstream()
+    response = client(upstream).post("/v1/messages/count_tokens", json=body("Is Acme better?"))
+    assert (response.status_code, response.json()["error"]["message"]) == (400, "We only speak of ourselves.")
+    assert response.headers["x-guard-status"] == "triggered"
+    assert upstream.bodies == []

@@ -1,6 +1,7 @@
 """A streamed answer of several texts and calls: what goes out does not depend on how it was cut into events."""
 
 import re
+from copy import deepcopy
 from random import Random
 
 import pytest
@@ -167,3 +168,29 @@ async def test_a_call_that_goes_on_after_it_ended_is_the_upstreams_error():
     await calls.end({"a"})
     with pytest.raises(UpstreamError, match="had ended"):
         calls.add(Place("a", {"arguments": "more"}, "arguments", "tool_call"))
+
+
+@pytest.mark.parametrize(
+    ("stream", "event"),
+    [
+        ("whole", chunk({"content": "word " * 100})),
+        ("whole", {"choices": [], "padding": 1}),
+        ("observe", chunk({"content": "word " * 100})),
+    ],
+)
+async def test_a_stream_of_which_too_much_would_be_kept_breaks_off_and_says_what_to_raise(stream, event):
+    policy = policy_of(BAD, settings={"stream": stream}, output=[override("bad")])
+    heard = 0
+
+    async def endless():
+        nonlocal heard
+        yield chunk({"content": "word"})
+        while heard < 1_000:
+            heard += 1
+            yield deepcopy(event)
+
+    sizes = {"window": 60, "overlap": 20, "limit": 10_000}
+    events = guarded(Chat().streaming({"model": "m"}), guard_of(policy)[0].exchange(), Turn(), endless(), **sizes)
+    with pytest.raises(UpstreamError, match="larger than 10,000 bytes; raise max_answer"):
+        [event async for event in events]
+    assert heard < 500

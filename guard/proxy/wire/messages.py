@@ -8,9 +8,10 @@ from copy import deepcopy
 from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
+from typing import NoReturn
 from uuid import uuid4
 
-from guard.errors import BadRequest, UpstreamError
+from guard.errors import BadRequest, Filtered, UpstreamError
 from guard.metrics.turn import MODEL_ROLES, TOOL_ROLES, Message, ToolCall, Turn
 from guard.proxy.wire import anthropic
 from guard.proxy.wire.blocks import CHANGED, Given, is_thought, texts
@@ -118,9 +119,9 @@ class CountTokens(Messages):
         """The turn with the texts of the answer, of which a count has none."""
         return _with_answer(turn, answer)
 
-    def override(self, body: Body, text: str, answer: Body | None = None) -> Body:
-        """None: a count cannot say a text, so it is the message of an error."""
-        raise BadRequest(text)
+    def override(self, body: Body, text: str, answer: Body | None = None) -> NoReturn:
+        """Raises Filtered: a count cannot say a text."""
+        raise Filtered(text, param="messages")
 
 
 def _write(body: Body, after: Turn, placeholders: Placeholders) -> None:

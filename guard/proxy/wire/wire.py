@@ -158,7 +158,7 @@ class Wire(Protocol):
     def override(self, body: Body, text: str, answer: Body | None = None) -> Body:
         """A whole answer that says `text` instead of the model, or of the `answer` that it gave.
 
-        Raises BadRequest where the protocol has no way to say a text.
+        Raises Filtered where the protocol has no way to say a text.
         """
         ...
 
