@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from guard.errors import BadRequest, NoPolicy
 from guard.proxy.body import Json, read_bytes
 from guard.proxy.proxy import proxy_of, unless_hung_up
-from guard.proxy.upstream import PASSED_BACK, HttpUpstream
+from guard.proxy.upstream import PASSED_BACK, HttpUpstream, shown
 
 UNGUARDED = {"x-guard-status": "unguarded", "x-guard-coverage": "none"}
 
@@ -47,14 +47,14 @@ async def unread(request: Request) -> Response:
     content = await read_bytes(request, proxy.settings.max_body)
     call = proxy.upstream.forward(request.method, path, request.headers, content)
     response = await stack.enter_async_context(call)
-    shown = {name: response.headers[name] for name in ("content-type", *PASSED_BACK) if name in response.headers}
+    headers = {**shown(response, ("content-type", *PASSED_BACK)), **UNGUARDED}
 
     async def pieces() -> AsyncIterator[bytes]:
         async with stack:
-            async for piece in response.aiter_bytes():
+            async for piece in response.content.iter_any():
                 yield piece
 
-    return StreamingResponse(pieces(), response.status_code, {**shown, **UNGUARDED})
+    return StreamingResponse(pieces(), response.status, headers)
 
 
 def _opened(route: str, open_routes: Collection[str]) -> bool:

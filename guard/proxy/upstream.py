@@ -1,19 +1,22 @@
-"""The provider behind Guard: any base URL that speaks OpenAI's or Anthropic's API, over httpx on aiohttp's."""
+"""The provider behind Guard: any base URL that speaks OpenAI's or Anthropic's API.
+
+Asked over aiohttp's own client: httpx on top of it doubles what a request costs.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 import aiohttp
 import httpx
 import orjson
-from httpx_aiohttp import AiohttpTransport
 
 from guard.errors import UpstreamError, UpstreamTimeout
 from guard.proxy import sse
@@ -31,6 +34,8 @@ PASSED_BACK = (
     *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry"),
     *("openai-processing-ms", "openai-version"),
 )
+#: Seconds that a connection is kept for the next request: as short as the servers' that close theirs soonest.
+KEPT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +94,13 @@ class Upstream(Protocol):
 
 
 class HttpUpstream:
-    """A provider at a base URL. `key` is the provider's; without one the caller's is passed on where `pass_key`."""
+    """A provider at `base_url`. `connect` and `read` are seconds, `limit` the bytes of an answer.
+
+    `key` is the provider's; without one the caller's is passed on where `pass_key`.
+    """
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
-        api: Api = OPENAI,
-        *,
-        key: str = "",
-        pass_key: bool = False,
-        limit: int = 16_000_000,
-    ) -> None:
-        self._client = client
-        self._api = api
-        self._key = key
-        self._pass_key = pass_key
-        self._limit = limit
-
-    @classmethod
-    def at(
-        cls,
         base_url: str,
         api: Api = OPENAI,
         *,
@@ -118,13 +110,23 @@ class HttpUpstream:
         key: str = "",
         pass_key: bool = False,
         limit: int = 16_000_000,
-    ) -> HttpUpstream:
-        """A provider at `base_url`; `connect` and `read` are seconds, `limit` the bytes of an answer."""
-        timeout = httpx.Timeout(read, connect=connect, pool=connect)
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        # Redirects are not followed: a provider must not be able to send the prompt, or the key, somewhere else.
-        client = httpx.AsyncClient(base_url=base_url, timeout=timeout, transport=AiohttpTransport(limits=limits))
-        return cls(client, api, key=key, pass_key=pass_key, limit=limit)
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._api = api
+        self._timeout = aiohttp.ClientTimeout(connect=connect, sock_connect=connect, sock_read=read)
+        self._connections = connections
+        self._key = key
+        self._pass_key = pass_key
+        self._limit = limit
+        # The same certificates as for all else that Guard fetches; reading them takes a moment.
+        self._trusted = httpx.create_ssl_context()
+
+    @cached_property
+    def _session(self) -> aiohttp.ClientSession:
+        """The connections, which belong to the loop that first asks for them."""
+        connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEPT, ssl=self._trusted)
+        # One caller's cookies are not another's.
+        return aiohttp.ClientSession(connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar())
 
     async def complete(self, path: str, body: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         """The whole answer. Raises UpstreamError."""
@@ -138,7 +140,7 @@ class HttpUpstream:
         async with self._send("POST", path, headers, dump(body)) as response:
             if "text/event-stream" not in response.headers.get("content-type", "text/event-stream"):
                 raise UpstreamError("the provider did not answer with a stream")
-            async for chunk in sse.chunks(response.aiter_bytes(), self._limit):
+            async for chunk in sse.chunks(response.content.iter_any(), self._limit):
                 yield chunk
 
     async def get(self, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -149,62 +151,63 @@ class HttpUpstream:
     @asynccontextmanager
     async def forward(
         self, method: str, path: str, headers: Mapping[str, str], content: bytes
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The provider's response to a call that nobody reads: for routes that a setting opens."""
         async with self._send(method, path, headers, content, raw=True) as response:
             yield response
 
     async def aclose(self) -> None:
         """End all connections."""
-        await self._client.aclose()
+        if "_session" in self.__dict__:
+            await self._session.close()
 
     @asynccontextmanager
     async def _send(
         self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None, *, raw: bool = False
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        url, sent = f"{self._base_url}/{path}", self._headers(headers, raw=raw)
         try:
-            sent = self._headers(headers, raw=raw)
-            async with self._client.stream(method, path, content=content, headers=sent) as response:
-                if response.status_code >= 300 and not raw:
+            # Redirects are not followed: a provider must not be able to send the prompt, or the key, somewhere else.
+            asked = self._session.request(method, url, data=content, headers=sent, allow_redirects=False)
+            async with asked as response:
+                if response.status >= 300 and not raw:
                     await self._refuse(response)
                 yield response
-        except (httpx.HTTPError, aiohttp.ClientError) as error:  # the transport lets some of aiohttp's own through
+        except aiohttp.ClientError as error:
             raise _unreachable(error) from None
 
-    def _headers(self, headers: Mapping[str, str], *, raw: bool) -> list[tuple[bytes, bytes]]:
+    def _headers(self, headers: Mapping[str, str], *, raw: bool) -> dict[str, str]:
         passed = (*PASSED_ON, "content-type") if raw else PASSED_ON
-        # Bytes, since of a string httpx takes ASCII only.
-        sent = {name: headers[name].encode("latin-1") for name in passed if name in headers}
+        sent = {name: headers[name] for name in passed if name in headers}
         # What Guard has read as JSON goes on as JSON, whatever the caller called it.
-        sent.setdefault("content-type", b"application/json")
+        sent.setdefault("content-type", "application/json")
         for name, value in self._api.always.items():
-            sent.setdefault(name, value.encode())
+            sent.setdefault(name, value)
         if self._key:
-            sent[self._api.key] = f"{self._api.scheme}{self._key}".encode()
+            sent[self._api.key] = f"{self._api.scheme}{self._key}"
         elif self._pass_key:
-            sent.update({name: headers[name].encode("latin-1") for name in self._api.own_keys if name in headers})
-        return [(name.encode(), value) for name, value in sent.items()]
+            sent.update({name: headers[name] for name in self._api.own_keys if name in headers})
+        return sent
 
-    async def _refuse(self, response: httpx.Response) -> None:
-        if response.status_code in (401, 403) and self._key:
+    async def _refuse(self, response: aiohttp.ClientResponse) -> None:
+        if response.status in (401, 403) and self._key:
             # What the provider says of it shows parts of the key, and the caller cannot mend it.
-            refused = f"the provider refused Guard's own key with status {response.status_code}"
+            refused = f"the provider refused Guard's own key with status {response.status}"
             raise UpstreamError(f"{refused}; whoever runs Guard has to look at {self._api.setting}", cause="key")
         content = await self._read(response)
         try:
             body = orjson.loads(content)
         except orjson.JSONDecodeError:
             body = None
-        if response.status_code < 400 or not isinstance(body, dict):
+        if response.status < 400 or not isinstance(body, dict):
             raise UpstreamError(
-                f"the provider answered with status {response.status_code} and no JSON",
-                said=response.status_code,
+                f"the provider answered with status {response.status} and no JSON",
+                said=response.status,
                 retry_after=seconds_of(response.headers),
             )
-        shown = {name: response.headers[name] for name in PASSED_BACK if name in response.headers}
-        raise UpstreamRefused(response.status_code, body, shown)
+        raise UpstreamRefused(response.status, body, shown(response, PASSED_BACK))
 
-    async def _json(self, response: httpx.Response) -> dict[str, Any]:
+    async def _json(self, response: aiohttp.ClientResponse) -> dict[str, Any]:
         try:
             body = orjson.loads(await self._read(response))
         except orjson.JSONDecodeError:
@@ -213,13 +216,20 @@ class HttpUpstream:
             raise UpstreamError("the provider's answer is JSON but no object")
         return body
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         content = bytearray()
-        async for piece in response.aiter_bytes():
+        async for piece in response.content.iter_any():
             content += piece
             if len(content) > self._limit:
                 raise UpstreamError(f"the provider's answer is larger than {self._limit:,} bytes; raise max_answer")
         return bytes(content)
+
+
+def shown(response: aiohttp.ClientResponse, names: Iterable[str]) -> dict[str, str]:
+    """The response's headers of these names, as they may be sent on."""
+    found = ((name, response.headers.get(name)) for name in names)
+    # The same bytes again, though they were read as UTF-8 and are written as Latin-1.
+    return {name: value.encode("utf-8", "surrogateescape").decode("latin-1") for name, value in found if value}
 
 
 def seconds_of(headers: Mapping[str, str]) -> float | None:
@@ -239,14 +249,13 @@ def _positive(seconds: float) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _unreachable(error: Exception) -> UpstreamError:
-    """What a transport's error says: the transport itself calls every lost connection a time-out."""
-    met = error.__cause__ or error
-    if isinstance(met, (aiohttp.ClientConnectorError, httpx.ConnectError)):
-        return UpstreamError(f"the provider cannot be reached: {type(met).__name__}", cause="connect")
-    if isinstance(met, aiohttp.ConnectionTimeoutError):
+def _unreachable(error: aiohttp.ClientError) -> UpstreamError:
+    kind = type(error).__name__
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
         return UpstreamTimeout("the provider cannot be connected to in time; see connect_timeout", cause="connect")
-    if isinstance(met, TimeoutError):
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return UpstreamError(f"the provider cannot be reached: {kind}", cause="connect")
+    if isinstance(error, TimeoutError):
         late = "the provider did not answer in time; try again, or raise read_timeout"
         return UpstreamTimeout(late, cause="timeout")
-    return UpstreamError(f"the provider broke off: {type(met).__name__}", cause="disconnect")
+    return UpstreamError(f"the provider broke off: {kind}", cause="disconnect")

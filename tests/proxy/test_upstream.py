@@ -70,6 +70,24 @@ def test_what_was_read_as_json_goes_on_as_json(send, asked):
     assert asked[0][1]["content-type"] == "application/json"
 
 
+def test_a_cookie_of_the_providers_is_not_kept_for_the_next_caller(settings):
+    cookies = []
+
+    async def answer(request):
+        cookies.append(request.headers.get("cookie"))
+        return JSONResponse({"data": []}, headers={"set-cookie": "session=1; Path=/"})
+
+    with (
+        running(Starlette(routes=[Route("/v1/models", answer)])) as url,
+        running(create_app(settings(upstream=f"{url}/v1"))) as guard,
+    ):
+        connection = HTTPConnection(urlsplit(guard).netloc, timeout=20)
+        for _ in range(2):
+            connection.request("GET", "/v1/models")
+            connection.getresponse().read()
+    assert cookies == [None, None]
+
+
 def test_an_open_route_takes_bodies_up_to_the_limit_only(send, asked):
     assert send("POST", "/v1/rerank", b"x" * 1_000, content_type="text/plain") == 200
     assert asked[0][1]["content-type"] == "text/plain"

@@ -9,7 +9,7 @@ from email.utils import formatdate
 import pytest
 
 from guard.errors import UpstreamError, UpstreamTimeout
-from guard.proxy.upstream import HttpUpstream, seconds_of
+from guard.proxy.upstream import HttpUpstream, UpstreamRefused, seconds_of
 from tests.redis_server import free_port
 
 
@@ -39,7 +39,7 @@ def answering(*content, hold=False):
 
 async def failed(url, **more):
     """What a call there raises."""
-    upstream = HttpUpstream.at(url, **{"connect": 2.0, "read": 2.0, "connections": 1, **more})
+    upstream = HttpUpstream(url, **{"connect": 2.0, "read": 2.0, "connections": 1, **more})
     try:
         with pytest.raises(UpstreamError) as raised:
             await upstream.get("models", {})
@@ -85,6 +85,13 @@ async def test_one_that_refuses_guards_own_key_says_nothing_of_the_request():
     with answering(b"HTTP/1.1 401 No\r\ncontent-length: 2\r\n\r\n{}") as url:
         error = await failed(url, key="ours")
     assert (error.cause, error.said) == ("key", None)
+
+
+async def test_a_header_that_is_shown_has_the_bytes_that_the_provider_sent():
+    with answering(b"HTTP/1.1 400 No\r\nx-request-id: caf\xe9 \xc3\xa9\r\ncontent-length: 2\r\n\r\n{}") as url:
+        error = await failed(url)
+    assert isinstance(error, UpstreamRefused)
+    assert error.headers["x-request-id"].encode("latin-1") == b"caf\xe9 \xc3\xa9"
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def _upstream(settings: Settings, url: str, key: str, pass_key: bool) -> Upstrea
 
 
 def _http(settings: Settings, url: str, key: str, pass_key: bool, api: Api) -> HttpUpstream:
-    return HttpUpstream.at(
+    return HttpUpstream(
         url,
         api,
         connect=settings.connect_timeout,
