@@ -44,6 +44,9 @@ def train(
         "training-run"
     ),
     out: Annotated[Path | None, typer.Option(help="Where the model goes; without it the run only validates.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="The model.onnx that the spec goes on from, where it names one.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     threads: Annotated[int | None, typer.Option(help="CPU threads; all cores unless told.")] = None,
     without: Annotated[
@@ -62,7 +65,7 @@ def train(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         watch = Terminal(progress)
-        trained = Run(spec, data, work, device, frozenset(without or ()), watch)()
+        trained = Run(spec, data, work, device, frozenset(without or ()), watch, start=start)()
         if out is not None:
             size = ship(trained, data, out, watch)
             watch.say(f"{out}: model.onnx, tokenizer.json, model.json and card.md, {size / 2**20:.1f} MiB")

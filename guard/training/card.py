@@ -32,6 +32,7 @@ def card(spec: Spec, data: Data, report: Report, drift: Drift, size: int) -> str
         overlap=spec.window.overlap,
         drift=_drift(drift),
         figures="\n".join(line for name, measured in report.numbers.items() for line in _head(name, measured, spec)),
+        hidden="\n".join(_hidden(report, spec)),
         tones="\n".join(f"| {name} | {rows} | {right:.0%} |" for name, (rows, right) in report.tones.items()),
         templates=table(report.pii["templates"]),
         natural=table(report.pii["natural"]),
@@ -82,6 +83,15 @@ def _source(source: str, measured: Measured, cuts: list[float], spec: Spec) -> I
                 shares = " / ".join(f"{np.mean(measured.numbers[part] > cut):.1%}" for cut in cuts)
                 group = f"{source} {kind}" if kind else source
                 yield f"| {group} | {said} | {part.sum():,} | {area} | {shares} | {learned} |"
+
+
+def _hidden(report: Report, spec: Spec) -> Iterator[str]:
+    cuts = thresholds(report.numbers["prompt_injection"], lambda source: _is_ordinary(source, spec))
+    yield f"| hidden as | attacks | found at 0.5 / {' / '.join(f'{rate:.1%}' for rate in cuts)} |"
+    yield "|---|---|---|"
+    for kind, numbers in report.hidden.items():
+        shares = " / ".join(f"{np.mean(numbers > cut):.1%}" for cut in (0.5, *cuts.values()))
+        yield f"| {kind} | {len(numbers):,} | {shares} |"
 
 
 def _drift(drift: Drift) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from guard.metrics.encoder.case import CASES
 from guard.metrics.encoder.evidence import Evidence, claims
+from guard.metrics.encoder.pair import paired
 from guard.metrics.encoder.sentences import sentences
 from guard.metrics.encoder.tokenised import Tokenised
 from guard.metrics.normalise import normalise
@@ -114,8 +114,7 @@ class Encoder:
         return Window(ids, np.concatenate([[0], part.cases, [0]]))
 
     def _pair(self, context: Tokenised, response: Tokenised) -> Window:
-        ids = np.concatenate([[self._cls], context.ids, [self._sep], response.ids, [self._sep]])
-        return Window(ids, np.concatenate([[0], context.cases, [0], response.cases + CASES, [CASES]]))
+        return Window(*paired(context, response, self._cls, self._sep))
 
     def _parts(self, text: str, answer: str) -> tuple[Tokenised, Tokenised]:
         """The part of a context that has most of a response's words, and the response."""

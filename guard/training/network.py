@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from transformers import BertModel
 
-#: Segment (text, response) times letter case (small, capital first, capitals).
-TYPES = 6
+from guard.metrics.encoder.case import CASES
+from guard.metrics.encoder.pair import TYPES
+
 _WIDTH = 128
 _MIDDLE = 3
 
@@ -60,9 +61,16 @@ class Network(nn.Module):
 
 
 def widen_types(encoder: BertModel) -> None:
-    """Room for letter case in the token types: each segment's row, once for each case."""
-    rows = encoder.embeddings.token_type_embeddings.weight.data
-    wide = nn.Embedding(TYPES, rows.shape[1])
-    wide.weight.data = rows.repeat_interleave(TYPES // 2, 0).clone()
+    """Room for letter case and shared words in the token types: the rows known so far, once for each new one."""
+    wide = nn.Embedding(TYPES, encoder.config.hidden_size)
+    wide.weight.data = widened(encoder.embeddings.token_type_embeddings.weight.data)
     encoder.embeddings.token_type_embeddings = wide
     encoder.config.type_vocab_size = TYPES
+
+
+def widened(rows: Tensor) -> Tensor:
+    """A table of token types for all of TYPES, from one of sides only, or of sides and letter cases."""
+    if len(rows) == TYPES:
+        return rows
+    by_case = rows.repeat_interleave(CASES, 0) if len(rows) < 2 * CASES else rows
+    return by_case.unflatten(0, (2, 1, CASES)).repeat(1, 2, 1, 1).flatten(0, 2)

@@ -25,6 +25,7 @@ from guard.metrics.pii.presidio import Presidio
 from guard.metrics.score import Score
 from guard.metrics.turn import Side, Turn
 from guard.training.data import Data
+from guard.training.obfuscate import OBFUSCATIONS
 from guard.training.pii.report import PiiFigures, pii_report
 from guard.training.rows import Row
 from guard.training.spec import Spec
@@ -32,6 +33,8 @@ from guard.training.watch import Watch
 
 #: Shares of false alarms that recall is told at; the second is what the built-in policies are set for.
 RATES = (0.001, 0.005, 0.01, 0.05)
+#: Whose attacks are hidden in every way, to see how many are still found.
+OBFUSCATED = ("direct", "pairs", "attacks2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,12 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything the card tells: numbers by head, the share of right tones by source, and spans of personal data."""
+    """Everything the card tells: numbers by head, those of attacks as they came and hidden in each way, the share of
+    right tones by source, and spans of personal data.
+    """
 
     numbers: Mapping[str, Measured]
+    hidden: Mapping[str, NDArray[np.float64]]
     tones: Mapping[str, tuple[int, float]]
     pii: Mapping[str, PiiFigures]
 
@@ -73,10 +79,13 @@ def report(folder: Path, data: Data, data_folder: Path, spec: Spec, watch: Watch
             name: _measured(truths[name], numbers[name], groups[name]) for name in asked if len(set(truths[name])) == 2
         }
         tones = _tones(tone(folder), [row for row in chosen if "tone/neutral" in row.truth], spec)
+    attacks = [row.text for row in chosen if row.source in OBFUSCATED and row.truth.get("prompt_injection") == 1]
+    with watch.task("measuring hidden attacks", len(OBFUSCATIONS) + 1) as step:
+        hidden = _hidden(asked["prompt_injection"][0], attacks, spec, step)
     with watch.task("measuring personal data", 1) as step:
         found = pii_report(_personal(folder), data_folder)
         step(1)
-    return Report(told, tones, found)
+    return Report(told, hidden, tones, found)
 
 
 def _asked(folder: Path, spec: Spec) -> dict[str, tuple[Metric, Side, float]]:
@@ -99,6 +108,18 @@ def _number(metric: Metric, row: Row, side: Side, sign: float) -> float:
     if not isinstance(score, Score) or not isinstance(score.value, float):
         raise MetricError(f"{metric.name} did not read a row of {row.source}: {score}")
     return score.value if sign > 0 else 1 - score.value
+
+
+def _hidden(
+    metric: Metric, attacks: Sequence[str], spec: Spec, step: Callable[[int], None]
+) -> dict[str, NDArray[np.float64]]:
+    found = {}
+    for kind, hide in (("as written", lambda text, _: text), *OBFUSCATIONS.items()):
+        chance = random.Random(f"{spec.seed} {kind}")
+        scores = [metric.measure(Turn.of(hide(text, chance)), "input") for text in attacks]
+        found[kind] = np.array([one.value for one in scores if isinstance(one, Score)], np.float64)
+        step(1)
+    return found
 
 
 def _measured(truths: list[float], numbers: list[float], groups: list[tuple[str, str]]) -> Measured:

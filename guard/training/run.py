@@ -46,9 +46,20 @@ class Run:
     """One run in a folder of its own, which it goes on from where it was stopped."""
 
     def __init__(
-        self, spec_file: Path, data: Path, work: Path, device: str, without: frozenset[str], watch: Watch
+        self,
+        spec_file: Path,
+        data: Path,
+        work: Path,
+        device: str,
+        without: frozenset[str],
+        watch: Watch,
+        *,
+        start: Path | None = None,
     ) -> None:
-        """Raises SettingsError where something is missing, or the folder holds a run of another spec."""
+        """`start` is the model that the spec goes on from.
+
+        Raises SettingsError where something is missing, or the folder holds a run of another spec.
+        """
         self.spec: Spec = read_spec(spec_file)
         unknown = without - self.spec.sources.keys()
         if unknown:
@@ -63,7 +74,7 @@ class Run:
         self._encoder = Encoder(self.spec, tokens_of(self._folder), list(labels))
         with watch.task("reading", len(self.spec.sources)) as step:
             self._data = read(self.spec, data, without, lambda: step(1))
-        network = starting(self.spec, self._folder, len(scale.token_columns()))
+        network = starting(self.spec, self._folder, len(scale.token_columns()), start)
         self._trainer = Trainer(network, self.spec, device)
         # Last, so that a spec that was refused can be put right.
         work.mkdir(parents=True, exist_ok=True)

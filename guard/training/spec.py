@@ -38,6 +38,13 @@ class Encoder(_Written):
     files: dict[str, str]
 
 
+class Continues(_Written):
+    """The shipped model whose weights training goes on from: which one it is, and where it is kept."""
+
+    sha256: str
+    found: str
+
+
 class Window(_Written):
     """How much one pass reads, in tokens, special ones included; neighbours share at most `overlap`."""
 
@@ -184,6 +191,8 @@ class Spec(_Written):
     version: str
     seed: int
     encoder: Encoder
+    #: Without it, training starts from the encoder alone.
+    continues: Continues | None = None
     window: Window
     pair: Pair
     heads: dict[str, HeadSpec]

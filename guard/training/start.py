@@ -14,6 +14,7 @@ from guard.errors import SettingsError
 from guard.metrics.tokens import Tokens
 from guard.training.network import Network, widen_types
 from guard.training.spec import Encoder, Spec
+from guard.training.weights import take_over
 
 
 def folder_of(encoder: Encoder) -> Path:
@@ -29,8 +30,10 @@ def folder_of(encoder: Encoder) -> Path:
     return folder
 
 
-def starting(spec: Spec, folder: Path, entities: int) -> Network:
-    """The network before its first step: the encoder's weights, new heads from the spec's seed."""
+def starting(spec: Spec, folder: Path, entities: int, start: Path | None = None) -> Network:
+    """The network before its first step: the encoder's weights, new heads from the spec's seed; or, where the spec goes
+    on from a shipped model, that model's at `start`. Raises SettingsError where there is none.
+    """
     torch.manual_seed(spec.seed)
     # What it would say is known: the pooling layer is not taken over.
     logging.set_verbosity_error()
@@ -44,7 +47,12 @@ def starting(spec: Spec, folder: Path, entities: int) -> Network:
     widen_types(bert)
     names = list(spec.heads)
     heads = [names.index(column.partition("/")[0]) for column in spec.columns]
-    return Network(bert, heads, entities)
+    network = Network(bert, heads, entities)
+    if spec.continues is not None:
+        if start is None:
+            raise SettingsError(f"the spec goes on from a model: give --start FILE; it is {spec.continues.found}")
+        take_over(network, start, spec.continues.sha256)
+    return network
 
 
 def use_threads(number: int) -> None:

@@ -87,12 +87,14 @@ def test_capitals_of_several_letters_are_a_case_of_their_own(encoder):
     assert window.types.tolist() == [0, 0, 2, 0]
 
 
-def test_a_pair_is_context_and_response_with_the_types_of_its_segments(encoder):
+def test_a_pair_is_context_and_response_and_their_types_say_which_words_both_have(encoder):
     ((window,),) = encoder.readings(tiny.row("The cat sat.", response="A CAT ran."))
     cls, sep = tiny.tokens().nothing.ids
     context, response = (tiny.tokens().pieces(text, 99).ids.tolist() for text in ("The cat sat.", "A CAT ran."))
     assert window.ids.tolist() == [cls, *context, sep, *response, sep]
-    assert window.types.tolist() == [0, 1, 0, 0, 0, 0, CASES + 1, CASES + 2, CASES, CASES, CASES]
+    both, answer = CASES, 2 * CASES
+    said = [0, 1, both, 0, both, 0]  # "cat" and the full stop stand in the response too
+    assert window.types.tolist() == [*said, answer + 1, answer + both + 2, answer, answer + both, answer]
 
 
 def test_each_sentence_of_a_response_is_held_against_the_nearest_parts_of_its_context(encoder):

@@ -15,12 +15,14 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 from guard.errors import SettingsError
+from guard.metrics.encoder.pair import TYPES
 from guard.training.drift import drift
 from guard.training.encode import Window
 from guard.training.even import Evened, even
 from guard.training.export import export
 from guard.training.graph import feed
-from guard.training.network import TYPES, Network
+from guard.training.network import Network
+from guard.training.weights import take_over
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +51,9 @@ def network() -> Network:
     for layer in made.encoder.encoder.layer:
         normalisation = cast("nn.LayerNorm", layer.get_submodule("attention.output.LayerNorm"))
         normalisation.weight.data[5], normalisation.bias.data[5] = 30, 20
+    for name, weights in made.named_parameters():
+        if name.endswith("bias") or "LayerNorm" in name:
+            weights.data += 0.01 * torch.randn_like(weights)  # as trained: none is the same as another
     return made
 
 
@@ -159,3 +164,20 @@ def test_a_model_that_is_too_large_is_refused_and_leaves_no_facts(network, tmp_p
     with pytest.raises(SettingsError, match="at most"):
         export(network, {}, tokenizer, tmp_path, windows(1, 3), windows(2, 1), largest=1000)
     assert not (tmp_path / "model.json").exists()
+
+
+def test_training_goes_on_from_a_graph_as_if_it_had_not_been_rounded(network, exported):
+    file = exported[0] / "model.onnx"
+    fresh = Network(BertModel(network.encoder.config, add_pooling_layer=False), COLUMNS, 7).eval()
+    # The word table is that of the encoder that both started from.
+    fresh.encoder.embeddings.word_embeddings.load_state_dict(network.encoder.embeddings.word_embeddings.state_dict())
+    take_over(fresh, file, hashlib.sha256(file.read_bytes()).hexdigest())
+    for name, weights in network.named_parameters():
+        found = fresh.get_parameter(name)
+        assert (found - weights).abs().mean() <= weights.abs().mean() / 10, name
+
+
+def test_training_goes_on_from_no_other_model_than_the_spec_names(network, exported, tmp_path):
+    for file in (exported[0] / "model.onnx", tmp_path / "absent.onnx"):
+        with pytest.raises(SettingsError, match="is not the model that the spec goes on from"):
+            take_over(network, file, "0" * 64)

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from guard.training.network import TYPES, Network, widen_types
+from guard.metrics.encoder.case import CASES
+from guard.metrics.encoder.pair import TYPES
+from guard.training.network import Network, widen_types, widened
 from tests.training import tiny
 
 pytestmark = pytest.mark.slow
@@ -58,14 +60,22 @@ def test_each_head_pools_by_its_own_query():
     ]
 
 
-def test_letter_case_starts_without_a_meaning():
+def test_letter_case_and_shared_words_start_without_a_meaning():
     model = tiny.bert()
     rows = model.embeddings.token_type_embeddings.weight.data.clone()
     widen_types(model)
     wide = model.embeddings.token_type_embeddings.weight.data
     assert len(wide) == TYPES
     assert model.config.type_vocab_size == TYPES
-    assert all(torch.equal(wide[kind], rows[kind // 3]) for kind in range(TYPES))
+    assert all(torch.equal(wide[kind], rows[kind // (TYPES // 2)]) for kind in range(TYPES))
+
+
+def test_a_table_that_knows_letter_cases_keeps_them():
+    by_side_and_case = torch.randn(2 * CASES, 4)
+    wide = widened(by_side_and_case).unflatten(0, (2, 2, CASES))
+    for shared in (0, 1):
+        assert torch.equal(wide[:, shared].flatten(0, 1), by_side_and_case)
+    assert torch.equal(widened(wide.flatten(0, 2)), wide.flatten(0, 2))
 
 
 class Layers(nn.Module):

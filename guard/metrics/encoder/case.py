@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-#: Token types are segment · CASES + case; segment 1 is the response of a pair.
 CASES = 3
 
 

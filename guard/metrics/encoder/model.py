@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guard.errors import MetricError
-from guard.metrics.encoder.case import CASES
 from guard.metrics.encoder.facts import FOLDER, MEND, Facts, facts
+from guard.metrics.encoder.pair import paired
 from guard.metrics.encoder.reading import Pass, Reading
 from guard.metrics.encoder.shared import Shared
 from guard.metrics.encoder.tokenised import Tokenised
@@ -61,10 +61,7 @@ class Encoder:
 
     def pair(self, context: Tokenised, response: Tokenised) -> Pass:
         """What the model says of a response in its context; `tokens` holds both with the three special ones."""
-        cls, sep = self.tokens.nothing.ids
-        ids = np.concatenate([[cls], context.ids, [sep], response.ids, [sep]])
-        types = np.concatenate([[0], context.cases, [0], response.cases + CASES, [CASES]])
-        return self._pass(ids, types)
+        return self._pass(*paired(context, response, *self.tokens.nothing.ids))
 
     def tokenised(self, text: str) -> Tokenised:
         """The whole text's tokens. Raises ValueError where it has too many."""
