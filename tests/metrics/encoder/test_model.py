@@ -162,8 +162,14 @@ def test_a_pair_tells_context_and_response_apart(model: Encoder, monkeypatch: py
     one = model.pair(model.tokenised("The cat"), model.tokenised("dog RAN"))
     assert [ids[0] for ids in passes] == [2]
     assert [at for at, number in enumerate(passes[0]) if number == 3] == [3, 6]
-    # [CLS] 0, The 1, cat 0, [SEP] 0, dog 3, RAN 5, [SEP] 3.
-    assert one.embedding[1] == pytest.approx((1 + 3 + 5 + 3) / 7)
+    # [CLS] 0, The 1, cat 0, [SEP] 0, dog 6, RAN 8, [SEP] 6.
+    assert one.embedding[1] == pytest.approx((1 + 6 + 8 + 6) / 7)
+
+
+def test_a_pair_tells_which_words_both_have(model: Encoder) -> None:
+    one = model.pair(model.tokenised("The cat"), model.tokenised("A CAT"))
+    # [CLS] 0, The 1, cat 3, [SEP] 0, A 7, CAT 11, [SEP] 6.
+    assert one.embedding[1] == pytest.approx((1 + 3 + 7 + 11 + 6) / 7)
 
 
 def test_a_text_that_was_read_is_not_read_again(model: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:

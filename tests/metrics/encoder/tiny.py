@@ -18,6 +18,7 @@ import onnx
 from onnx import numpy_helper, parser
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from guard.metrics.encoder.pair import TYPES
 from tests.metrics.checkpoints import LETTERS
 
 BIAS = -5.0
@@ -72,7 +73,7 @@ tiny (int64[batch, length] input_ids, int64[batch, length] token_type_ids, int64
     added = Gather (adds, input_ids)
     summed = ReduceSum <keepdims = 0> (added, one)
     marked = Gather (marks_of, input_ids)
-    segment = Div (token_type_ids, three)
+    segment = Div (token_type_ids, types_a_side)
     answer = Cast <to = 9> (segment)
     question = Not (answer)
     is_word = Gather (words, input_ids)
@@ -179,7 +180,7 @@ def _graph(
         ),
         "one": np.array([1]),
         "two": np.array([2]),
-        "three": np.array(3),
+        "types_a_side": np.array(TYPES // 2),
         "half": np.array(0.5, np.float32),
         "plus_one": np.array(1.0, np.float32),
     }
