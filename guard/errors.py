@@ -22,6 +22,10 @@ GuardError
 │   ├── Forbidden        the key may not do it
 │   ├── NotFound         there is no such thing, or the key may not see it
 │   └── Conflict         it does not go with what is there
+├── ClientError          the SDK cannot go on
+│   ├── Unreachable      the server gives no answer, or none that can be read
+│   ├── ServerError      it failed on the request, and would again
+│   └── JobFailed        a job has no results: it failed, or was cancelled
 └── Blocked              a decision stopped the turn, and the caller asked for an exception
 """
 
@@ -207,6 +211,26 @@ class Conflict(CentralError):
 
     status = 409
     code = "conflict"
+
+
+class ClientError(GuardError):
+    """The SDK cannot go on. What a server refuses is raised as the error that it is there."""
+
+
+class Unreachable(ClientError):
+    """The server gives no answer, or none that can be read."""
+
+
+class ServerError(ClientError):
+    """The server failed on the request; `status` is what it answered with."""
+
+    def __init__(self, message: str, status: int) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class JobFailed(ClientError):
+    """A job has no results: it failed, or was cancelled."""
 
 
 class Blocked(GuardError):

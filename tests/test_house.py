@@ -32,6 +32,7 @@ HEAVY = {
     "onnx": [],
     "onnxruntime": ["metrics/onnx_model.py"],
     "opentelemetry": ["telemetry/traces.py"],
+    "pandas": ["client/frames.py"],
     "presidio_analyzer": ["metrics/pii/presidio.py"],
     "prometheus_client": ["telemetry/exposition.py", "telemetry/meters.py"],
     "py3langid": ["metrics/language.py"],

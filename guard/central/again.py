@@ -1,4 +1,4 @@
-"""A POST that is sent again with the same Idempotency-Key is answered as it was, and done only once."""
+"""A change that is sent again with the same Idempotency-Key is answered as it was, and done only once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _c = table.c
 
 
 class OnlyOnce:
-    """Keeps the answers of POSTs that carry an Idempotency-Key, for the key that they came with, for a day.
+    """Keeps the answers of changes that carry an Idempotency-Key, for the key that they came with, for a day.
 
     Errors of the server's, and of who may call, are not kept: they may be tried again. A key that was made stands in no
     kept answer. Expects each body in one piece, from `WholeBody`.
@@ -37,14 +37,14 @@ class OnlyOnce:
         """Answer as before, or pass the request on and keep its answer."""
         headers = dict(scope["headers"]) if scope["type"] == "http" else {}
         key = headers.get(b"idempotency-key")
-        if key is None or scope["method"] != "POST":
+        if key is None or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
         message = await receive()
         database: Database = scope["app"].state.central.database
         caller = headers.get(b"authorization", b"")
         identifier = _hash(caller, scope["path"].encode(errors="replace"), key)
-        request = _hash(scope.get("query_string", b""), message.get("body", b""))
+        request = _hash(scope["method"].encode(), scope.get("query_string", b""), message.get("body", b""))
         try:
             if not 0 < len(key) <= LONGEST:
                 raise Invalid(f"an Idempotency-Key has 1 to {LONGEST} characters", param="Idempotency-Key")
