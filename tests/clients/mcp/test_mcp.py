@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -91,11 +92,12 @@ async def test_a_poisoned_tool_is_not_listed_and_the_others_are(connect):
 async def test_arguments_and_results_are_redacted_on_their_ways(connect):
     async with connect() as client:
         said = await client.call_tool("echo", {"text": "about ORD-12345678"})
-        assert said.structured_content == {"result": "You said: about [ORDER_NUMBER_1]"}
+        # Numbers follow from the session where there is one.
+        assert re.fullmatch(r"You said: about \[ORDER_NUMBER_\d+\]", said.structured_content["result"])
         heard = await client.call_tool("heard", {})
         assert "12345678" not in json.dumps(heard.structured_content)
         order = await client.call_tool("order", {"number": "1"})
-        assert order.structured_content["note"] == "[KEY_1] opens the door"
+        assert re.fullmatch(r"\[KEY_\d+\] opens the door", order.structured_content["note"])
         assert json.loads(order.content[0].text) == order.structured_content
 
 
