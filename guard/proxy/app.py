@@ -35,6 +35,8 @@ from guard.proxy.handler import handler
 from guard.proxy.headers import guard_headers
 from guard.proxy.health import healthz, readyz
 from guard.proxy.limits import Limits
+from guard.proxy.litellm_guardrail import ROUTE as LITELLM
+from guard.proxy.litellm_guardrail import litellm_guardrail
 from guard.proxy.mcp import message as json_rpc
 from guard.proxy.mcp.route import METHODS as MCP_METHODS
 from guard.proxy.mcp.route import ROUTE as MCP
@@ -71,6 +73,7 @@ def create_app(
         *(Route(wire.route, handler(wire), methods=["POST"]) for wire in WIRES),
         Route(MCP, mcp, methods=MCP_METHODS),
         Route("/v1/guard/check", check, methods=["POST"]),
+        Route(LITELLM, litellm_guardrail, methods=["POST"]),
         Route("/v1/moderations", moderations, methods=["POST"]),
         Route("/v1/models", models),
         Route("/v1/models/{model:path}", models),

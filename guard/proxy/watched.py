@@ -25,8 +25,8 @@ from guard.telemetry.meters import Meters
 from guard.telemetry.running import Running
 from guard.telemetry.sampler import Events
 
-#: Only what stands under it is watched: questions after the proxy's health would drown what matters.
-WATCHED = "/v1/"
+#: Only what stands under these is watched: questions after the proxy's health would drown what matters.
+WATCHED = ("/v1/", "/beta/")
 #: A breaker's state as a number: the higher the worse.
 STATES: dict[State, float] = {"closed": 0.0, "half-open": 1.0, "open": 2.0}
 
