@@ -140,7 +140,7 @@ class Exchange:
         """The turn to go on with after the policy's stages of these kinds, and the verdict that ends it, if any."""
         turn = turn.reading(self.policy.reads)
         for kind in kinds:
-            if self.policy.has(kind) and turn.passages(kind):
+            if self.policy.has(kind) and turn.holds(kind):
                 verdict = await self.check(turn, kind)
                 turn = verdict.turn
                 if not verdict.allowed:

@@ -12,7 +12,7 @@ from typing import Any
 
 from guard.decorator.place import Path, described, get, has, put
 from guard.errors import SettingsError
-from guard.metrics.turn import Message, ToolCall, Turn
+from guard.metrics.turn import Message, ToolCall, Turn, unread_kind
 
 #: LangChain's names of the roles.
 ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
@@ -61,8 +61,9 @@ def is_completion(value: object) -> bool:
 
 def read_messages(messages: Sequence[Any], labels: Mapping[str, str]) -> Turn:
     """The turn that a list of messages is."""
-    read = (Message(_role(message), tuple(slot.text for slot in _content(message))) for message in messages)
-    return Turn(messages=tuple(read), labels=labels)
+    read = tuple(Message(_role(message), tuple(slot.text for slot in _content(message))) for message in messages)
+    unread = dict.fromkeys(kind for message in messages for kind in _media(message))
+    return Turn(messages=read, labels=labels, unread=tuple(unread))
 
 
 def write_messages(messages: Sequence[Any], after: Turn) -> list[Any]:
@@ -164,6 +165,14 @@ def _content(message: Any, name: str = "content") -> list[Slot]:
         elif not has(part, "type") or (has(part, "text") and get(part, ("text",)) is not None):
             raise _unread(f"{name}.{number}", part)
     return found
+
+
+def _media(message: Any) -> Iterator[str]:
+    """The kind of each part that is no text. What is no part at all `_content` refuses."""
+    content = get(message, ("content",))
+    for part in content if isinstance(content, (list, tuple)) else ():
+        if not isinstance(part, str) and not has(part, "text"):
+            yield unread_kind(get(part, ("type",)))
 
 
 def _unread(name: str, value: object) -> SettingsError:

@@ -27,7 +27,9 @@ BUILT_IN = {
     "sexism": "guard.metrics.encoder.metrics:sexism",
     "token_count": "guard.metrics.counts:token_count",
     "tone": "guard.metrics.encoder.tone:tone",
+    "tools": "guard.metrics.tools:tools",
     "toxicity": "guard.metrics.encoder.metrics:toxicity",
+    "unread": "guard.metrics.unread:unread",
     "urls": "guard.metrics.urls:urls",
     "user": "guard.metrics.label:user",
     "word_count": "guard.metrics.counts:word_count",
@@ -48,6 +50,7 @@ KINDS = {
     "secrets": "guard.metrics.secrets:Secrets",
     "token_classifier": "guard.metrics.token_classifier:TokenClassifier",
     "token_count": "guard.metrics.counts:TokenCount",
+    "tools": "guard.metrics.tools:Tools",
     "urls": "guard.metrics.urls:Urls",
 }
 

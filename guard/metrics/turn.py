@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
+
+from guard.metrics.definitions import texts_of
 
 Side = Literal["input", "output", "tool_call", "tool_result", "retrieval"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -17,6 +20,20 @@ TRUSTED_ROLES = frozenset({"system", "developer"})
 #: Said by the model in an earlier turn, and read as output then.
 MODEL_ROLES = frozenset({"assistant"})
 TOOL_ROLES = frozenset({"tool", "function"})
+#: Stands in `Turn.reads` for the tool definitions.
+TOOLS = "tools"
+
+#: The kinds of what goes in unread: media; a `document` where no stage reads it; `earlier` turns and a `prompt` that
+#: the provider keeps; a `field` of the request that Guard does not know; and any `other` part.
+UNREAD = ("image", "audio", "video", "file", "document", "earlier", "prompt", "field", "other")
+#: Their kinds by the types of parts, in every protocol.
+_KINDS = {
+    "image": ("image", "image_url", "input_image", "computer_screenshot", "image_generation_call"),
+    "audio": ("audio", "audio_url", "input_audio"),
+    "video": ("video", "video_url", "input_video"),
+    "file": ("file", "input_file", "document", "container_upload"),
+}
+_OF_TYPES = {name: kind for kind, names in _KINDS.items() for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +59,8 @@ class Turn:
     `messages` is the conversation so far; `output` the model's new texts (one a choice), `tool_calls` its new calls;
     `documents` what was retrieved; `tools` the tool definitions offered, as they came; `labels` say whose turn it is
     (`app`, `user`, `session`, `model`). `reads` are the roles whose messages are input too, though the app or the model
-    wrote them.
+    wrote them; with `tools` among them the tool definitions are. `unread` are the kinds of what else goes in, which
+    nobody reads: of UNREAD, each once.
     """
 
     messages: tuple[Message, ...] = ()
@@ -52,12 +70,13 @@ class Turn:
     tools: tuple[Mapping[str, Any], ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
 
     def passages(self, side: Side) -> tuple[str, ...]:
         """The texts of one side, in order. A span's `passage` is an index into this tuple.
 
         `input` is every message that neither the app's developer nor the model nor a tool wrote; a role that is not
-        known is not trusted, so it is input too.
+        known is not trusted, so it is input too. Tool definitions come first where they are read.
         """
         if side == "output":
             return self.output
@@ -65,7 +84,16 @@ class Turn:
             return self.documents
         if side == "tool_call":
             return tuple(call.arguments for call in self.tool_calls)
-        return tuple(part for message in self.messages if self._stands_on(side, message) for part in message.parts)
+        said = (part for message in self.messages if self._stands_on(side, message) for part in message.parts)
+        if side == "input" and TOOLS in self.reads:
+            return (*(holder[key] for holder, key in texts_of(self.tools)), *said)
+        return tuple(said)
+
+    def holds(self, side: Side) -> bool:
+        """Whether there is something on a side to decide on, be it only that something there cannot be read."""
+        if self.passages(side):
+            return True
+        return bool(self.unread) and (side == "input" or any(self._stands_on(side, one) for one in self.messages))
 
     def _stands_on(self, side: Side, message: Message) -> bool:
         return side == ("input" if message.role in self.reads else side_of(message.role))
@@ -90,14 +118,18 @@ class Turn:
         if side == "tool_call":
             calls = (ToolCall(call.name, text) for call, text in zip(self.tool_calls, texts, strict=True))
             return replace(self, tool_calls=tuple(calls))
-        rest = iter(texts)
+        rest, tools = iter(texts), self.tools
+        if side == "input" and TOOLS in self.reads:
+            tools = deepcopy(tools)
+            for holder, key in texts_of(tools):
+                holder[key] = next(rest)
         messages = tuple(
             Message(message.role, tuple(next(rest) for _ in message.parts))
             if self._stands_on(side, message)
             else message
             for message in self.messages
         )
-        return replace(self, messages=messages)
+        return replace(self, messages=messages, tools=tools)
 
     def reading(self, roles: Collection[str]) -> Turn:
         """The same turn with these roles' messages as input too."""
@@ -118,7 +150,13 @@ class Turn:
             return replace(value, labels={**value.labels, **labels}) if labels else value
         if isinstance(value, str):
             return _of_text(value, side, labels)
-        return cls(messages=tuple(read_message(message) for message in value), labels=labels)
+        return cls.of_messages(value, labels=labels)
+
+    @classmethod
+    def of_messages(cls, messages: Sequence[Mapping[str, Any]], **sides: Any) -> Turn:
+        """A turn of chat messages, with the kinds of their parts that are no text; `sides` are its other fields."""
+        unread = tuple(dict.fromkeys(unread_parts(messages)))
+        return cls(tuple(map(read_message, messages)), unread=unread, **sides)
 
 
 def side_of(role: str) -> Side | None:
@@ -140,6 +178,18 @@ def read_message(message: Mapping[str, Any]) -> Message:
     else:
         parts = ()
     return Message(str(message.get("role", "user")), parts)
+
+
+def unread_parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The kind of each part of chat messages that is no text."""
+    contents = (message.get("content") for message in messages)
+    parts = (part for content in contents if isinstance(content, (list, tuple)) for part in content)
+    return (unread_kind(part.get("type")) for part in parts if isinstance(part, Mapping) and not is_text_part(part))
+
+
+def unread_kind(name: object) -> str:
+    """The kind of a part of this type that is no text."""
+    return _OF_TYPES.get(name, "other") if isinstance(name, str) else "other"
 
 
 def is_text_part(part: object) -> bool:

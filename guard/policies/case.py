@@ -96,8 +96,7 @@ class Case(Written):
         if self.text is not None:
             return Turn.of(self.text, kind)
         calls = tuple(ToolCall(call.name, call.arguments) for call in self.tool_calls)
-        messages = Turn.of(self.messages).messages
-        return Turn(messages, self.output, calls, self.documents)
+        return Turn.of_messages(self.messages, output=self.output, tool_calls=calls, documents=self.documents)
 
 
 def measurement(given: Given) -> Measurement:

@@ -20,7 +20,7 @@ SETTINGS = {
     "stream": "a streamed answer is released",
     "check": "the provider is asked",
     "lookback": "earlier messages that are read together with each:",
-    "reads": "roles of the app and the model that are read:",
+    "reads": "what the app and the model write that is read:",
     "paused": "the stage is",
 }
 WORDS = {

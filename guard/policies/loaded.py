@@ -104,7 +104,7 @@ class LoadedPolicy:
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """The roles that the app or the model writes under, and that the input stage reads all the same."""
+        """What the input stage reads though the app or the model wrote it: roles, and tool definitions as `tools`."""
         return frozenset(self.stage("input").reads)
 
     def refusals(self, kinds: Iterable[Side]) -> frozenset[str]:

@@ -12,7 +12,6 @@ from starlette.responses import Response
 from guard.answer import as_json
 from guard.errors import BadRequest
 from guard.metrics import Side, ToolCall, Turn
-from guard.metrics.turn import read_message
 from guard.proxy.body import Json, read_json
 from guard.proxy.headers import guard_headers
 from guard.proxy.proxy import proxy_of, unless_hung_up
@@ -52,8 +51,8 @@ class Check(BaseModel):
             return replace(Turn.of(self.text, self.stage), labels=labels)
         for number, message in enumerate(self.messages):
             validate_message(message, f"messages[{number}]")
-        return Turn(
-            messages=tuple(read_message(message) for message in self.messages),
+        return Turn.of_messages(
+            self.messages,
             output=(self.output,) if isinstance(self.output, str) else tuple(self.output),
             documents=tuple(self.documents),
             tool_calls=tuple(ToolCall(call.name, call.arguments) for call in self.tool_calls),
@@ -69,7 +68,7 @@ async def check(request: Request) -> Response:
     exchange = caller.exchange(proxy.guard, asked.model, ROUTE, {})
     # Whose turn it is says the key: labels of the same name do not count.
     turn = asked.turn({**asked.labels, **exchange.labels})
-    if not turn.passages(asked.stage):
+    if not turn.holds(asked.stage):
         raise BadRequest(f"nothing on side '{asked.stage}' to check; give 'text'", param="text")
     verdict = await unless_hung_up(request, exchange.check(turn, asked.stage))
     return Json(as_json(verdict), headers=guard_headers(exchange))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -116,6 +116,9 @@ class Call:
         if EARLIER in exchange.unread:
             exchange.placeholders.keep_clear(exchange.guard.random)
         asked = wire.read_request(self.body, exchange.labels)
+        if asked.documents and not exchange.policy.has("retrieval"):
+            exchange.unread["document"] += len(asked.documents)
+        asked = replace(asked, unread=tuple(exchange.unread))
         turn, refused = await exchange.check_each(asked, exchange.policy.before)
         if refused is not None:
             return self._overridden(refused)

@@ -27,7 +27,7 @@ class Stage(BaseModel):
     and what is found is only recorded. `check` says when a request is read: `before` the provider is asked, or
     `alongside` it; then nothing of the answer is released until the decision. `lookback` is how many earlier messages
     are read together with each one, for what is split over them. `reads` are the roles that the input stage reads
-    beside those that are not trusted.
+    beside those that are not trusted; `tools` are the definitions of tools.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +41,7 @@ class Stage(BaseModel):
     stream: Literal["window", "whole", "observe"] = "window"
     check: Literal["before", "alongside"] = "before"
     lookback: int = Field(default=8, ge=0, le=MOST_LOOKBACK)
-    reads: tuple[Literal["system", "developer", "assistant"], ...] = ()
+    reads: tuple[Literal["system", "developer", "assistant", "tools"], ...] = ()
     paused: bool = False
     _watched: bool = PrivateAttr(default=False)
 

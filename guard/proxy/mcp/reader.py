@@ -102,9 +102,10 @@ class Reader:
     async def _clean(self, message: Message, sides: Sequence[Side]) -> tuple[Message, str | None]:
         """The message with what the policy redacts replaced, or the policy's text where it refuses."""
         for side in sides:
-            texts = read(said(message)).texts
+            texts, unread = read(said(message))
             found = Turn((Said("tool", texts),)) if side == "tool_result" else Turn(documents=texts)
-            turn, refused = await self.exchange.check_each(replace(found, labels=self.exchange.labels), (side,))
+            found = replace(found, labels=self.exchange.labels, unread=tuple(unread))
+            turn, refused = await self.exchange.check_each(found, (side,))
             if refused is not None:
                 return message, refused.text
             message = with_said(message, dict(zip(texts, turn.passages(side), strict=True)))

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from time import time
 from uuid import uuid4
 
 from guard.errors import BadRequest, TooLarge, UpstreamError
-from guard.metrics.turn import Message, ToolCall, Turn, is_text_part, read_message
+from guard.metrics.turn import Message, ToolCall, Turn, is_text_part, read_message, unread_parts
 from guard.proxy.wire import openai
 from guard.proxy.wire.chat_stream import FILTERED, ChatStream
+from guard.proxy.wire.fields import tools_of, unknown, with_tools
+from guard.proxy.wire.files import text_files
 from guard.proxy.wire.history import without_refused, without_restored
 from guard.proxy.wire.leaves import Body, arguments, texts
+from guard.proxy.wire.wire import Place
 from guard.stages.placeholders import Placeholders
 
 #: Where some providers say a choice's text once more, beside its message. Nobody reads it, so it stays here.
 BESIDE = ("delta", "text")
-#: The kinds of parts that hold no text, by their types; `other` stands for all types that are not here.
-KINDS = {"image_url": "image", "input_audio": "audio", "video_url": "video", "file": "file"}
 
 
 class Chat:
@@ -52,27 +54,25 @@ class Chat:
 
     def read_request(self, body: Body, labels: Mapping[str, str]) -> Turn:
         """The turn that a request asks for, before it is answered."""
-        tools = body.get("tools")
         return Turn(
             messages=tuple(read_message(message) for message in body["messages"]),
-            documents=tuple(holder[key] for _, holder, key in texts(_documents(body))),
-            tools=tuple(tool for tool in tools if isinstance(tool, dict)) if isinstance(tools, list) else (),
+            documents=tuple(str(document.value) for document in _documents(body)),
+            tools=tools_of(body),
             labels=labels,
         )
 
     def unread(self, body: Body) -> Mapping[str, int]:
-        """How many parts of the messages are no text, by kind."""
-        contents = (message.get("content") for message in body["messages"])
-        parts = (part for content in contents if isinstance(content, list) for part in content)
-        return Counter(KINDS.get(part["type"], "other") for part in parts if not is_text_part(part))
+        """How many parts of the messages are no text, and how many fields are not known, by kind."""
+        counted = Counter((*unread_parts(body["messages"]), *unknown(body, "messages", "documents")))
+        return counted - Counter(file=len(list(text_files(body["messages"]))))
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`, and without what was put back into earlier answers."""
+        body = with_tools(body, before, after)
         if after.documents != before.documents:
-            documents = deepcopy(_documents(body))
-            for (_, holder, key), text in zip(list(texts(documents)), after.documents, strict=True):
-                holder[key] = text
-            body = {**body, **documents}
+            body = {**body, **deepcopy({name: body[name] for name in ("documents", "messages") if name in body})}
+            for document, text in zip(list(_documents(body)), after.documents, strict=True):
+                document.write(text)
         messages = body["messages"]
         if after.messages != before.messages:
             pairs = zip(messages, before.messages, after.messages, strict=True)
@@ -89,7 +89,7 @@ class Chat:
             calls.extend(
                 ToolCall(str(holder.get("name", "")), _argument(holder, key)) for _, holder, key in arguments(message)
             )
-        return Turn(turn.messages, tuple(output), tuple(calls), turn.documents, turn.tools, turn.labels)
+        return replace(turn, output=tuple(output), tool_calls=tuple(calls))
 
     def signed(self, answer: Body) -> Collection[int]:
         """None."""
@@ -140,9 +140,11 @@ def validate_message(message: object, where: str) -> None:
             raise BadRequest(f"'{name}' must be a string", param=name)
 
 
-def _documents(body: Body) -> Body:
-    """What was retrieved for this request, in the field in which vLLM, Cohere and others take it."""
-    return {"documents": body["documents"]} if body.get("documents") else {}
+def _documents(body: Body) -> Iterator[Place]:
+    """What was retrieved for this request, in the field in which vLLM, Cohere and others take it; then text files."""
+    for path, holder, key in texts({"documents": body.get("documents")}):
+        yield Place(path, holder, key)
+    yield from text_files(body["messages"])
 
 
 def _write_message(raw: Body, old: Message, new: Message) -> Body:

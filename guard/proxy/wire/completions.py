@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from time import time
 from typing import Any
 from uuid import uuid4
@@ -12,6 +14,7 @@ from guard.metrics import Turn
 from guard.metrics.turn import Message
 from guard.proxy import sse
 from guard.proxy.wire import openai
+from guard.proxy.wire.fields import unknown
 from guard.proxy.wire.leaves import Body, texts
 from guard.proxy.wire.wire import Place
 from guard.stages.redact import Placeholders
@@ -56,8 +59,8 @@ class Completions:
         return Turn((Message("user", (*openai.texts_of(body, "prompt"), *suffix)),), labels=labels)
 
     def unread(self, body: Body) -> Mapping[str, int]:
-        """Nothing: what is no text is refused."""
-        return {}
+        """How many fields are not known. What is no text is refused."""
+        return Counter(unknown(body, "prompt", "suffix"))
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`."""
@@ -71,7 +74,7 @@ class Completions:
     def read_answer(self, answer: Body, turn: Turn) -> Turn:
         """The turn with the texts of every choice."""
         output = tuple(holder[key] for choice in _choices(answer) for _, holder, key in _texts(choice))
-        return Turn(turn.messages, output, (), turn.documents, turn.tools, turn.labels)
+        return replace(turn, output=output)
 
     def signed(self, answer: Body) -> Collection[int]:
         """None: nothing is signed here."""

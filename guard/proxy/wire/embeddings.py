@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
@@ -9,6 +10,7 @@ from guard.errors import BadRequest, Filtered, UpstreamError
 from guard.metrics import Turn
 from guard.metrics.turn import Message
 from guard.proxy.wire import openai
+from guard.proxy.wire.fields import unknown
 from guard.proxy.wire.leaves import Body
 from guard.stages.redact import Placeholders
 
@@ -43,8 +45,8 @@ class Embeddings:
         return Turn((Message("user", openai.texts_of(body, "input")),), labels=labels)
 
     def unread(self, body: Body) -> Mapping[str, int]:
-        """Nothing: what is no text is refused."""
-        return {}
+        """How many fields are not known. What is no text is refused."""
+        return Counter(unknown(body, "input"))
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`."""

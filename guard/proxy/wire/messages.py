@@ -15,6 +15,7 @@ from guard.errors import BadRequest, Filtered, UpstreamError
 from guard.metrics.turn import MODEL_ROLES, TOOL_ROLES, Message, ToolCall, Turn
 from guard.proxy.wire import anthropic
 from guard.proxy.wire.blocks import CHANGED, Given, is_thought, texts
+from guard.proxy.wire.fields import tools_of, unknown, with_tools
 from guard.proxy.wire.history import without_refused
 from guard.proxy.wire.leaves import Body
 from guard.proxy.wire.messages_stream import REFUSED, MessageStream
@@ -45,20 +46,20 @@ class Messages:
         """The turn that a request asks for. What is in a block of a tool is the tool's, whose message it stands in."""
         read = list(slots(body))
         said = groupby((slot for slot in read if slot.kind == "said"), key=itemgetter(0, 1))
-        tools = body.get("tools")
         return Turn(
             messages=tuple(Message(role, tuple(str(slot.place.value) for slot in of)) for (_, role), of in said),
             documents=tuple(str(slot.place.value) for slot in read if slot.kind == "document"),
-            tools=tuple(tool for tool in tools if isinstance(tool, dict)) if isinstance(tools, list) else (),
+            tools=tools_of(body),
             labels=labels,
         )
 
     def unread(self, body: Body) -> Mapping[str, int]:
-        """How many blocks hold no text, by kind, wherever they stand."""
-        return Counter(unread([body.get("system"), body["messages"]]))
+        """How many blocks hold no text, wherever they stand, and how many fields are not known, by kind."""
+        return Counter((*unread([body.get("system"), body["messages"]]), *unknown(body, "system", "messages")))
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`, and without what was put back into earlier answers and calls."""
+        body = with_tools(body, before, after)
         if after.messages != before.messages or after.documents != before.documents or placeholders.restorable:
             body = {**body, **deepcopy({key: body[key] for key in ("system", "messages") if key in body})}
             try:

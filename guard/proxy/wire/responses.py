@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from guard.errors import BadRequest, TooLarge, UpstreamError
-from guard.metrics.turn import MODEL_ROLES, TOOL_ROLES, Message, ToolCall, Turn
+from guard.metrics.turn import MODEL_ROLES, TOOL_ROLES, Message, ToolCall, Turn, unread_kind
 from guard.proxy.wire import openai, responses_reply
 from guard.proxy.wire.chat import validate_message
+from guard.proxy.wire.fields import tools_of, unknown, with_tools
+from guard.proxy.wire.files import text_files
 from guard.proxy.wire.history import without_refused
 from guard.proxy.wire.leaves import MAX_DEPTH, Body
 from guard.proxy.wire.responses_items import answered, kind_of, role_of, written
@@ -20,13 +23,9 @@ from guard.stages.placeholders import Placeholders
 
 #: Kinds of parts and items that hold no text, as the coverage calls them.
 UNREAD = {
-    "input_image": "image",
-    "computer_screenshot": "image",
-    "image_generation_call": "image",
-    "input_audio": "audio",
-    "input_file": "file",
-    "item_reference": EARLIER,
-    "compaction": EARLIER,
+    **{one: unread_kind(one) for one in ("input_image", "computer_screenshot", "image_generation_call")},
+    **{one: unread_kind(one) for one in ("input_audio", "input_video", "input_file")},
+    **dict.fromkeys(("item_reference", "compaction"), EARLIER),
 }
 #: Fields of a request that make the provider take up text which Guard does not see, and their kind.
 UNSEEN = {"previous_response_id": EARLIER, "conversation": EARLIER, "prompt": "prompt"}
@@ -89,7 +88,6 @@ class Responses:
 
     def read_request(self, body: Body, labels: Mapping[str, str]) -> Turn:
         """The turn that a request asks for, before it is answered."""
-        tools = body.get("tools")
         try:
             messages = tuple(
                 Message(role, tuple(holder[key] for holder, key in places)) for role, places in written(body)
@@ -98,18 +96,25 @@ class Responses:
             raise BadRequest(f"'input' cannot be read: {error}", param="input") from None
         return Turn(
             messages=messages,
-            tools=tuple(tool for tool in tools if isinstance(tool, dict)) if isinstance(tools, list) else (),
+            documents=tuple(file.value for file in text_files(body.get("input"))),
+            tools=tools_of(body),
             labels=labels,
         )
 
     def unread(self, body: Body) -> Mapping[str, int]:
-        """How many parts and items are no text, and how many fields name text that the provider keeps, by kind."""
+        """How many parts and items are no text, and how many fields name text that the provider keeps, or
+        are not known, by kind.
+        """
         kept = (kind for field, kind in UNSEEN.items() if body.get(field))
-        return Counter((*kept, *_unread([body.get("input"), body.get("prompt")])))
+        parts = _unread([body.get("input"), body.get("prompt")])
+        counted = Counter((*kept, *parts, *unknown(body, "input", "instructions", *UNSEEN)))
+        return counted - Counter(file=len(list(text_files(body.get("input")))))
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`, and without what was put back into earlier answers."""
-        if after.messages == before.messages and not placeholders.restorable:
+        body = with_tools(body, before, after)
+        same = after.messages == before.messages and after.documents == before.documents
+        if same and not placeholders.restorable:
             return body
         read = ("input", "instructions", "prompt")
         body = {**body, **deepcopy({field: body[field] for field in read if field in body})}
@@ -117,6 +122,8 @@ class Responses:
             for (holder, key), text in zip(places, message.parts, strict=True):
                 earlier = role in MODEL_ROLES | TOOL_ROLES
                 holder[key] = placeholders.hide(text, in_json=key == "arguments") if earlier else text
+        for file, text in zip(list(text_files(body.get("input"))), after.documents, strict=True):
+            file.write(text)
         return body
 
     def read_answer(self, answer: Body, turn: Turn) -> Turn:
@@ -132,7 +139,7 @@ class Responses:
                 calls.append(ToolCall(place.name, place.value))
             else:
                 output.append(place.value)
-        return Turn(turn.messages, tuple(output), tuple(calls), turn.documents, turn.tools, turn.labels)
+        return replace(turn, output=tuple(output), tool_calls=tuple(calls))
 
     def signed(self, answer: Body) -> Collection[int]:
         """None."""

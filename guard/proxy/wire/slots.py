@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from guard.metrics.turn import MODEL_ROLES, TRUSTED_ROLES
+from guard.metrics.turn import MODEL_ROLES, TRUSTED_ROLES, unread_kind
 from guard.proxy.wire.blocks import Given, is_result, texts
 from guard.proxy.wire.leaves import Body
 from guard.proxy.wire.wire import Place
@@ -59,7 +59,7 @@ def unread(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         source = node.get("source")
         if node.get("type") == "container_upload" or (isinstance(source, dict) and source.get("type") not in READ):
-            yield str(node.get("type"))
+            yield unread_kind(node.get("type"))
         node = list(node.values())
     for child in node if isinstance(node, list) else ():
         yield from unread(child)

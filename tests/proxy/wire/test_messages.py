@@ -116,8 +116,8 @@ def test_a_body_nobody_changed_is_the_same_object():
 
 def test_blocks_that_hold_no_text_are_counted_by_kind_wherever_they_stand():
     uploaded = {"type": "container_upload", "file_id": "file_1"}
-    assert messages.unread(SENT) == {"image": 2, "document": 1}
-    assert messages.unread(body(user([uploaded, text("a")]))) == {"container_upload": 1}
+    assert messages.unread(SENT) == {"image": 2, "file": 1}
+    assert messages.unread(body(user([uploaded, text("a")]))) == {"file": 1}
     assert messages.unread(body(user("a"))) == {}
 
 
