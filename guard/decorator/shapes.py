@@ -171,8 +171,9 @@ def _media(message: Any) -> Iterator[str]:
     """The kind of each part that is no text. What is no part at all `_content` refuses."""
     content = get(message, ("content",))
     for part in content if isinstance(content, (list, tuple)) else ():
-        if not isinstance(part, str) and not has(part, "text"):
-            yield unread_kind(get(part, ("type",)))
+        kind = unread_kind(get(part, ("type",))) if has(part, "type") else "other"
+        if not isinstance(part, str) and (kind != "other" or not has(part, "text")):
+            yield kind
 
 
 def _unread(name: str, value: object) -> SettingsError:

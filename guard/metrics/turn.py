@@ -181,15 +181,17 @@ def read_message(message: Mapping[str, Any]) -> Message:
 
 
 def unread_parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The kind of each part of chat messages that is no text."""
-    contents = (message.get("content") for message in messages)
-    parts = (part for content in contents if isinstance(content, (list, tuple)) for part in content)
-    return (unread_kind(part.get("type")) for part in parts if isinstance(part, Mapping) and not is_text_part(part))
+    """The kind of each part of chat messages that is no text, whatever text somebody put beside it."""
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, (list, tuple)) else ():
+            if isinstance(part, Mapping) and (str(part.get("type")) in _OF_TYPES or not is_text_part(part)):
+                yield unread_kind(part.get("type"))
 
 
 def unread_kind(name: object) -> str:
     """The kind of a part of this type that is no text."""
-    return _OF_TYPES.get(name, "other") if isinstance(name, str) else "other"
+    return _OF_TYPES.get(str(name), "other")
 
 
 def is_text_part(part: object) -> bool:

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.clients.responses_provider import ResponsesProvider
+
 MODELS = {"object": "list", "data": [{"id": "m", "object": "model", "created": 0, "owned_by": "t"}]}
 HEAD = {"id": "chatcmpl-1", "created": 1, "model": "m", "system_fingerprint": "fp"}
 
@@ -24,6 +26,8 @@ class Provider:
             routes=[
                 Route("/v1/chat/completions", self.chat, methods=["POST"]),
                 Route("/v1/models", lambda request: JSONResponse(MODELS)),
+                Route("/v1/models/m", lambda request: JSONResponse(MODELS["data"][0])),
+                Route("/v1/responses", ResponsesProvider().create, methods=["POST"]),
                 Route("/v1/embeddings", self.embeddings, methods=["POST"]),
                 Route("/v1/completions", self.completions, methods=["POST"]),
             ]

@@ -93,8 +93,12 @@ def test_a_stream_that_the_provider_breaks_off_is_an_error_and_not_an_end(client
 
 def test_models_and_moderations_are_answered(client):
     assert [model.id for model in client.models.list()] == ["m"]
-    result = client.moderations.create(input="have a nice day").results[0]
-    assert result.flagged is False
+    assert client.models.retrieve("m").id == "m"
+    rude, polite = client.moderations.create(input=["you are a stupid idiot, shut up", "have a nice day"]).results
+    assert (rude.flagged, rude.categories.harassment, polite.flagged) == (True, True, False)
+    assert rude.category_scores.harassment > 0.5 > polite.category_scores.harassment
+    with pytest.raises(openai.BadRequestError, match="images are not read"):
+        client.moderations.create(input=[PIXEL])
 
 
 async def test_the_async_client_works_too(guarded):

@@ -24,7 +24,14 @@ const embedded = (await client.embeddings.create({ model: 'm', input: ['ORD-1234
 const code = await client.embeddings.create({ model: 'm', input: 'Acme' }).catch((error) => error.code);
 const older = (await client.completions.create({ model: 'm', prompt: 'ORD-12345678' })).choices[0].text;
 const restored = (await ask('Where is ORD-12345678?')).choices[0].message.content;
-console.log(JSON.stringify({ whole, streamed, finish, restored, embedded, code, older }));
+const respond = (input, more = {}) => client.responses.create({ model: 'm', input, ...more });
+const response = (await respond('Where is ORD-12345678?')).output_text;
+let events = '', status = null;
+for await (const event of await respond('advertise', { stream: true })) {
+  if (event.type === 'response.output_text.delta') events += event.delta;
+  if (event.type === 'response.completed') status = event.response.incomplete_details.reason;
+}
+console.log(JSON.stringify({ whole, streamed, finish, restored, embedded, code, older, response, events, status }));
 """
 
 
@@ -93,6 +100,8 @@ def test_the_openai_client_for_javascript_works_whole_and_streamed(guarded, tmp_
     assert found["restored"] == "Where is ORD-12345678?"
     assert found["older"] == "ORD-12345678 and so on."
     assert (found["embedded"], found["code"]) == (2, "content_filter")
-    assert found["finish"] == "content_filter"
-    assert "Acme" not in found["streamed"]
+    assert found["response"] == "Where is ORD-12345678?"
+    assert (found["finish"], found["status"]) == ("content_filter", "content_filter")
+    assert found["events"].endswith("I only speak of our own products.")
+    assert "Acme" not in found["streamed"] + found["events"]
     assert found["streamed"].endswith("I only speak of our own products.")

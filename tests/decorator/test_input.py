@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 
 import guard
+from guard.metrics.registry import REGISTRY
 from tests.decorator.shapes import BAD, POLICY, Asked
 from tests.fakes import SORRY, override, policy_of
 
@@ -38,6 +39,17 @@ def test_messages_are_read_but_for_the_developers_and_the_models_own():
     assert heard[3] == {"role": "user", "content": "[EMAIL_2]", "name": "al"}
     assert messages[3]["content"] == "al@x.io"
     assert chat([{"role": "user", "content": "a bomb"}]) == SORRY
+
+
+def test_what_nobody_can_read_is_refused_where_the_policy_says_so():
+    @guard.protect(policy=policy_of(REGISTRY["unread"], input=[override("unread")]))
+    def chat(messages: list[Any]) -> str:
+        return "fine"
+
+    picture = [{"type": "image_url", "image_url": {}}]
+    assert chat([HumanMessage("hello")]) == "fine"
+    assert chat([HumanMessage(picture)]) == SORRY
+    assert chat([{"role": "user", "content": [{"type": "text", "text": "look"}, *picture]}]) == SORRY
 
 
 def test_what_a_tool_said_is_checked_by_its_own_stage():

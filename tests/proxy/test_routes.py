@@ -65,6 +65,13 @@ def test_models_are_the_providers(client):
     assert client().get("/v1/models").json()["data"][0]["id"] == "m"
 
 
+@pytest.mark.parametrize(("name", "asked"), [("m", "models/m"), ("maker/model:1", "models/maker/model%3A1")])
+def test_one_model_is_asked_for_by_its_name(client, name, asked):
+    response = client().get(f"/v1/models/{name}")
+    assert response.status_code == 200
+    assert response.json()["data"][0]["owned_by"] == asked  # this provider says where it was asked
+
+
 def test_ready_names_the_policies_in_force(client):
     state = client().get("/readyz").json()
     assert state["status"] == "ready"
@@ -119,6 +126,26 @@ def test_a_text_that_could_not_be_judged_is_an_error_and_never_not_flagged(clien
     response = moderate(client(), "you idiot")
     assert response.status_code == 500
     assert "could not be judged" in response.json()["error"]["message"]
+
+
+def test_parts_of_text_are_judged_together_as_one_input(client, toxicity):
+    toxicity(rude)
+    parts = [{"type": "text", "text": "you"}, {"type": "text", "text": "idiot"}]
+    results = moderate(client(), parts).json()["results"]
+    assert [result["flagged"] for result in results] == [True]
+
+
+def test_an_image_is_refused_rather_than_left_unjudged_beside_a_text(client, toxicity):
+    toxicity(rude)
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    response = moderate(client(), [{"type": "text", "text": "good morning"}, image])
+    assert response.status_code == 400
+    assert "images are not read" in response.json()["error"]["message"]
+
+
+def test_every_category_that_is_not_null_is_a_label_of_the_local_model():
+    known = {label for label in moderations.CATEGORIES.values() if label}
+    assert known <= REGISTRY["toxicity"].labels
 
 
 @pytest.mark.parametrize("given", [None, 7, [], [1], ["a", 1], [{"type": "image_url"}], ["a"] * 129])

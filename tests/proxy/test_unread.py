@@ -90,6 +90,11 @@ def test_a_kind_that_a_policy_refuses_is_answered_with_its_text_and_never_reache
     assert "unread=file:1" in response.headers["x-guard-coverage"]
 
 
+def test_a_text_beside_a_file_does_not_hide_it(client):
+    response, seen = posted(client, chat({**FILES[chat], "text": "hello"}))
+    assert (response.json()["choices"][0]["message"]["content"], seen) == ("No files.", [])
+
+
 @pytest.mark.parametrize("asked", IMAGES)
 def test_a_kind_that_it_does_not_refuse_goes_on_and_is_counted(client, asked):
     response, seen = posted(client, asked(IMAGES[asked]))
