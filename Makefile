@@ -38,7 +38,7 @@ check: $(VENV)/dev ## Run what else must hold: lint, types, layers, policy cases
 	$(BIN)/guard policy test guard/policies/builtin
 	$(BIN)/python -m pytest -q tests/docs tests/test_house.py
 
-bench: $(VENV)/dev ## Measure what Guard costs a request, by part
+bench: $(VENV)/dev ## Measure all that Guard promises of its cost, beside the limits (about ten minutes)
 	$(BIN)/python -m benchmarks
 
 lock: ## Write constraints.txt anew: the newest versions that the project allows, installed into an empty environment
@@ -50,7 +50,7 @@ lock: ## Write constraints.txt anew: the newest versions that the project allows
 	mv constraints.new constraints.txt && rm -rf $(VENV)-lock
 
 clean: ## Remove what was made: environment, caches, the demo's events
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist guard.db guard.db-* guard.db.spool
+	rm -rf $(VENV) .venv-litellm .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist guard.db guard.db-* guard.db.spool
 
 $(VENV)/made:
 	@python=$$(for each in "$(PYTHON)" python3.11 python3.12 python3.13 python3; do \

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 
@@ -22,6 +22,8 @@ BODY = {
     "model": "canned",
     "messages": [{"role": "system", "content": "Be helpful."}, {"role": "user", "content": PROMPT}],
 }
+Bodies: TypeAlias = Iterable[Mapping[str, Any]]
+ALIKE: Bodies = repeat(BODY)
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -43,9 +45,7 @@ def cpu_seconds(pid: int) -> float:
     return own + sum(cpu_seconds(int(child)) for child in children)
 
 
-async def load(
-    url: str, pid: int, *, requests: int, connections: int = 16, bodies: Iterable[Mapping[str, Any]] = repeat(BODY)
-) -> Cost:
+async def load(url: str, pid: int, *, requests: int, connections: int = 16, bodies: Bodies = ALIKE) -> Cost:
     """Send the requests over that many connections and take the server's CPU time before and after."""
     connector = aiohttp.TCPConnector(limit=connections)
     left = islice(bodies, requests)

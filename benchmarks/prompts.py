@@ -26,9 +26,9 @@ The soles of the old pair were worn out after four hundred kilometres.""".splitl
 SENTENCES_IN_128 = 7
 
 
-def prompt(number: int) -> str:
-    """A prompt of about 128 tokens, another one for each number."""
-    chosen = Random(number).sample(SENTENCES, SENTENCES_IN_128)
+def prompt(number: int, sentences: int = SENTENCES_IN_128) -> str:
+    """A prompt of about 128 tokens, or of so many sentences, another one for each number."""
+    chosen = Random(number).sample(SENTENCES, sentences)
     return f"About my order of day {number}: {' '.join(chosen)}"
 
 
@@ -46,3 +46,8 @@ def conversation(number: int, turns: int) -> list[dict[str, str]]:
 def bodies(turns: int = 1) -> Iterator[dict[str, Any]]:
     """Requests whose last message differs, also from those of conversations of another length."""
     yield from ({"model": "canned", "messages": conversation(number, turns)} for number in count(turns * 1_000_000))
+
+
+def body(number: int, sentences: int) -> dict[str, Any]:
+    """A request of one prompt of so many sentences, another one for each number."""
+    return {"model": "canned", "messages": [{"role": "user", "content": prompt(number, sentences)}]}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import orjson
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.load import load
 from benchmarks.prompts import bodies, prompt
+from benchmarks.row import Row, table
 from benchmarks.servers import HERE, free_port, guard, process
 from guard.metrics.encoder import encoder
 from guard.metrics.encoder.model import INPUTS, OUTPUTS
@@ -92,18 +92,25 @@ def costs(folder: str) -> dict[str, float]:
         return best
 
 
-def compare(console: Console) -> None:
-    """Print the table."""
-    with console.status("turns with a model …"), tempfile.TemporaryDirectory() as folder:
-        found = {"the model's bare graph, 128 tokens": forward(), **costs(folder)}
-    bare, first, last, patterns, later, few, many = found.values()
-    against = [None, first / bare, last / first, None, later / patterns, None, many / few]
-    of = ["", "bare graph", "first turn", "", "first turn", "", "3 rules"]
-    table = Table("prompts that differ, 128 tokens", "CPU ms", "times", "of", title="Whole requests")
-    for (name, cost), times, what in zip(found.items(), against, of, strict=True):
-        table.add_row(name, f"{cost:.2f}", f"{times:.2f}" if times else "", what)
-    console.print(table)
+def rows() -> list[Row]:
+    """The table's lines about turns and rules."""
+    with TemporaryDirectory() as folder:
+        bare, found = forward(), costs(folder)
+    first, last, patterns, later, few, many = found.values()
+    apart = f"{last:.2f} ms against {first:.2f}; without a model {later:.2f} against {patterns:.2f}"
+    return [
+        Row(
+            "default policy, first turn, 128 tokens, against the bare graph", first / bare, 1.3, detail=of(first, bare)
+        ),
+        Row(f"turn {TURNS} of a conversation, against its first", last / first, 1.2, detail=apart),
+        Row(f"{RULES} rules over the same metrics, against 3", many / few, 1.1, detail=of(many, few)),
+    ]
+
+
+def of(one: float, other: float) -> str:
+    """What a ratio was made of."""
+    return f"{one:.2f} ms of CPU against {other:.2f}"
 
 
 if __name__ == "__main__":
-    compare(Console())
+    Console().print(table(rows()))

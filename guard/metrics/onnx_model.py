@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +30,8 @@ class Graph:
     """A graph ready to run. Safe to share among threads."""
 
     session: InferenceSession
+    #: Each run keeps a core busy, and holds memory of its own: more at once than there are cores end no sooner.
+    _turns: Semaphore = field(default_factory=lambda: Semaphore(cores()))
 
     @classmethod
     def load(cls, path: Path, threads: int = 1, content: bytes | None = None) -> Graph:
@@ -56,7 +60,8 @@ class Graph:
 
     def run(self, outputs: Sequence[str], values: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """The outputs of these names, in that order."""
-        return [np.asarray(found) for found in self.session.run(outputs, values)]
+        with self._turns:
+            return [np.asarray(found) for found in self.session.run(outputs, values)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,3 +99,8 @@ class OnnxModel:
         values = {"input_ids": window.ids, "token_type_ids": window.types, "attention_mask": [1] * len(window.ids)}
         feed = {name: np.array([values[name]], INTEGERS[kind]) for name, kind in self.graph.inputs.items()}
         return self.graph.run(self.graph.outputs[:1], feed)[0]
+
+
+def cores() -> int:
+    """The cores that this process may use; not every system can keep one from some."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INPUTS: tuple[str, ...] = ("input_ids", "token_type_ids", "attention_mask")
 OUTPUTS = ("columns", "tokens", "embedding")
 #: Bytes of what is kept for texts and for windows that come again: the messages of a conversation, at every turn.
-KEPT = 32 << 20
+TEXTS, WINDOWS = 16 << 20, 8 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,8 @@ class Encoder:
     facts: Facts
     tokens: Tokens
     graph: Graph
-    _readings: Shared[Reading] = field(default_factory=lambda: Shared(KEPT, lambda reading: reading.size))
-    _passes: Shared[Pass] = field(default_factory=lambda: Shared(KEPT, lambda one: one.size))
+    _readings: Shared[Reading] = field(default_factory=lambda: Shared(TEXTS, lambda reading: reading.size))
+    _passes: Shared[Pass] = field(default_factory=lambda: Shared(WINDOWS, lambda one: one.size))
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:

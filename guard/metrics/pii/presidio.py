@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guard.metrics.fingerprint import fingerprint
 from guard.metrics.gate import gate
+from guard.metrics.hidden import hidden
 from guard.metrics.metric import Cost
 from guard.metrics.pattern import compiled
 from guard.metrics.pii.entities import FILE, EntityType, of_countries, suffixes
@@ -84,7 +85,8 @@ class Presidio:
 
 def recognisers() -> Iterator[PatternRecognizer]:
     """All recognisers of patterns that the installed Presidio has, of every country."""
-    from presidio_analyzer import PatternRecognizer, predefined_recognizers
+    with hidden("torch", "transformers"):
+        from presidio_analyzer import PatternRecognizer, predefined_recognizers
 
     for made in vars(predefined_recognizers).values():
         if inspect.isclass(made) and issubclass(made, PatternRecognizer) and made is not PatternRecognizer:
