@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from guard.central import answer
 from guard.central.again import OnlyOnce
-from guard.central.api import audit, bundle, environments, fleet, floor, keys, policies, projects, stages
+from guard.central.api import audit, bundle, environments, fleet, floor, keys, metrics, policies, projects, stages
 from guard.central.api.common import ERRORS
 from guard.central.central import Central, open_database
 from guard.central.engine import Engine
@@ -26,7 +26,7 @@ from guard.store.recording import recording
 
 #: Below which all of central's own routes stand; the roots are left to other products' clients.
 ROOT = "/api/v1"
-NOUNS = (projects, keys, stages, policies, environments, floor, bundle, fleet, audit)
+NOUNS = (projects, keys, stages, metrics, policies, environments, floor, bundle, fleet, audit)
 
 
 def create_app(settings: CentralSettings) -> FastAPI:
@@ -76,6 +76,7 @@ async def running(settings: CentralSettings) -> AsyncIterator[Central]:
             recorder = await stack.enter_async_context(kept)
         central = Central(settings, database, signer, Engine(recorder=recorder))
         stack.push_async_callback(central.hub.close)
+        stack.push_async_callback(central.code.close)
         yield central
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from guard.central.change import Change, changing
+from guard.central.code.running import CodeMetrics
 from guard.central.engine import Engine
 from guard.central.hub import Hub, Place
 from guard.central.limits import Limiter
@@ -33,6 +34,7 @@ class Central:
         self.database = database
         self.signer = signer
         self.engine = engine
+        self.code = CodeMetrics(settings)
         self.hub = Hub(self._sequence)
         self.limiter = Limiter(settings.rate, settings.burst)
         #: The newest bundle of environments that were asked for, with its number.

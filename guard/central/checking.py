@@ -11,12 +11,16 @@ from pydantic import BaseModel
 
 from guard.answer import as_json
 from guard.central.central import Central
-from guard.central.records import floors, stages
+from guard.central.code.package import Package
+from guard.central.records import floors, metrics, stages
 from guard.central.stage import StageDocument
 from guard.errors import Invalid
 from guard.guard import Verdict
 from guard.metrics import Metric, Turn
 from guard.stages import Ruleset, Status
+
+#: Versions of a code metric that are looked at for one that is ready.
+_TRIED = 5
 
 
 class Checked(BaseModel):
@@ -53,7 +57,7 @@ async def check_stage(
     document = await document_of(central, stage, version=version, rulesets=rulesets)
     if not turn.passages(document.kind):
         raise Invalid(f"nothing on side '{document.kind}' to check; give it", param=document.kind)
-    await refuse_stage(central, document)
+    await refuse_stage(central, stage.project, document)
     verdict = await verdict_of(central, stage, document, turn, labels)
     return Checked(version=version or stage.version, **as_json(verdict))
 
@@ -85,13 +89,28 @@ async def verdict_of(
     """The verdict of a stage that says `document`, with metrics of its `own` besides all others. Raises PolicyError."""
     floor, engine = await floor_text(central), central.engine
     one = document.stage(stage.name, paused=stage.paused)
+    own = {**(own or {}), **await code_metrics(central, stage.project, document)}
     policy = await asyncio.to_thread(engine.policy, stage.id, one, floor, own)
     return await engine.check(policy, one, turn, labels)
 
 
-async def refuse_stage(central: Central, document: StageDocument) -> None:
+async def refuse_stage(central: Central, project: str, document: StageDocument) -> None:
     """Raise Invalid where rules can mean nothing, or would hollow out the organisation's floor."""
-    await asyncio.to_thread(central.engine.refuse, document.stage("stage"), await floor_text(central))
+    own = await code_metrics(central, project, document)
+    await asyncio.to_thread(central.engine.refuse, document.stage("stage"), await floor_text(central), own)
+
+
+async def code_metrics(central: Central, project: str, document: StageDocument) -> dict[str, Metric]:
+    """The project's code metrics that a stage's rules name."""
+    named = {rule.metric for ruleset in document.rulesets for rule in ruleset.rules}
+    found = {}
+    for name in sorted(named - set(central.engine.metrics)):
+        async with central.database.reading() as connection:
+            rows = await metrics.version_page(connection, project, name, before=None, limit=_TRIED)
+        if rows:
+            versions = [(row.version, Package.model_validate_json(row.package)) for row in rows]
+            found[name] = await central.code.metric(name, versions)
+    return found
 
 
 async def floor_text(central: Central) -> str:

@@ -54,12 +54,12 @@ class Engine:
 
         return make() if own else self._kept((identifier, floor, stage.model_dump_json()), make)
 
-    def refuse(self, stage: Stage, floor: str = "") -> None:
+    def refuse(self, stage: Stage, floor: str = "", own: Mapping[str, Metric] | None = None) -> None:
         """Raise Invalid where the stage's rules can mean nothing, or would hollow out the floor."""
         base = self.floor(floor)
         named = _on(base.policy, stage) if base else stage
         policy = Policy.model_validate({"policy": "stage", "stages": {named.name: _fields(named)}})
-        wrong = list(complaints(policy, self.metrics))
+        wrong = list(complaints(policy, self.metrics.child(own or {})))
         wrong += violations(base.policy, policy) if base else ()
         for path, text in wrong[:1]:
             raise Invalid(text, param=".".join(str(step) for step in path[2:]) or None)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from guard.central.tables import GROWING, SCHEMA, TABLES, schema
+from guard.central.tables import GROWING, SCHEMA, TABLES, code_metrics, schema
 from guard.errors import StoreError
 
+
+def _add_code_metrics(connection: sa.Connection) -> None:
+    code_metrics.create(connection)
+    for statement in _guards(connection.dialect.name, [code_metrics]):
+        connection.exec_driver_sql(statement)
+
+
 #: What a schema needs to become the next one: schema → the step. An empty database is made at the newest at once.
-STEPS: Mapping[int, Callable[[sa.Connection], None]] = {}
+STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _add_code_metrics}
 
 
 async def migrate(connection: AsyncConnection, name: str) -> None:
@@ -26,7 +33,7 @@ def _migrate(
     found = connection.execute(sa.select(schema.c.version)).scalar()
     if found is None:
         TABLES.create_all(connection)
-        for statement in _guards(connection.dialect.name):
+        for statement in _guards(connection.dialect.name, GROWING):
             connection.exec_driver_sql(statement)
         connection.execute(sa.insert(schema).values(one=1, version=wanted))
         return
@@ -41,14 +48,14 @@ def _migrate(
         connection.execute(sa.update(schema).values(version=wanted))
 
 
-def _guards(dialect: str) -> Iterator[str]:
+def _guards(dialect: str, growing: Iterable[sa.Table]) -> Iterator[str]:
     """What makes the database itself refuse to change what may only grow."""
     if dialect == "postgresql":
         yield (
             "CREATE OR REPLACE FUNCTION central_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION '% only grows', TG_TABLE_NAME; END $$"
         )
-    for table in GROWING:
+    for table in growing:
         if dialect == "postgresql":
             yield (
                 f"CREATE TRIGGER {table.name}_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON {table.name} "

@@ -45,6 +45,14 @@ class CentralSettings(FileSettings):
     event_text: Literal["masked", "none", "full"] = Field(default="masked", description="How those keep the text.")
     retention_days: float = Field(default=30.0, ge=0, description="Days that those are kept; 0: for ever.")
 
+    code: Literal["walled", "any", "off"] = Field(
+        default="walled", description="Whether uploaded code runs: where all walls stand, on `any` machine, or `off`."
+    )
+    code_folder: str = Field(default="central-code", description="Where the environments of uploaded code are built.")
+    code_seconds: float = Field(default=5.0, gt=0, le=600, description="Seconds that a call of uploaded code may take.")
+    code_memory: int = Field(default=1024, ge=64, description="MiB of address space of a process that runs it.")
+    code_build_seconds: float = Field(default=600.0, gt=0, description="Seconds that building an environment may take.")
+
     @field_validator("tls_key")
     @classmethod
     def _both_or_none(cls, tls_key: str, info: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 #: Rises with every change of the tables; `migrations.py` says how one comes to the next.
-SCHEMA = 1
+SCHEMA = 2
 
 TABLES = sa.MetaData()
 
@@ -113,6 +113,19 @@ policy_versions = sa.Table(
     *_made(),
 )
 
+code_metrics = sa.Table(
+    "central_code_metrics",
+    TABLES,
+    _text("project", primary_key=True),
+    _text("name", primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    _text("digest"),
+    # Code, requirements and what they give, as JSON.
+    _text("package"),
+    _text("why"),
+    *_made(),
+)
+
 floors = sa.Table(
     "central_floors",
     TABLES,
@@ -175,4 +188,4 @@ answers = sa.Table(
 )
 
 #: Tables whose rows stay as they were written; the database itself refuses to change or remove one.
-GROWING = (stage_versions, policy_versions, floors, releases, audit)
+GROWING = (stage_versions, policy_versions, code_metrics, floors, releases, audit)

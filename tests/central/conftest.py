@@ -59,7 +59,9 @@ class At:
 async def settings(central_url: str, tmp_path: Path) -> CentralSettings:
     """Settings of a central that was set up on an empty database."""
     Signer.new().write(tmp_path / "central.pem")
-    return CentralSettings(database=central_url, signing_key=str(tmp_path / "central.pem"), rate=0)
+    return CentralSettings(
+        database=central_url, signing_key=str(tmp_path / "central.pem"), code_folder=str(tmp_path / "code"), rate=0
+    )
 
 
 @pytest.fixture

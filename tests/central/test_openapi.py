@@ -25,7 +25,9 @@ EXAMPLES = 20
 def served(central_url: str, tmp_path: Path):
     """Central in process with a project, a stage and a policy in force; a client and an admin's key."""
     Signer.new().write(tmp_path / "central.pem")
-    given = CentralSettings(database=central_url, signing_key=str(tmp_path / "central.pem"), rate=0)
+    given = CentralSettings(
+        database=central_url, signing_key=str(tmp_path / "central.pem"), code_folder=str(tmp_path / "code"), rate=0
+    )
     key = asyncio.run(first_key(given))
     with TestClient(create_app(given), raise_server_exceptions=False) as client:
         headers = {"authorization": f"Bearer {key}"}

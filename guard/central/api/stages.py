@@ -108,7 +108,7 @@ async def create_stage(body: NewStage, found: Writable, central: Centre, by: Cal
     """Make a stage, at version 1."""
     if body.type == "local" and body.document.rulesets:
         raise Invalid("the rulesets of a local stage come with every check; leave them out", param="document.rulesets")
-    await refuse_stage(central, body.document)
+    await refuse_stage(central, found.id, body.document)
     async with central.change(by, body.why) as change:
         identifier = await stages.create(
             change,
@@ -140,7 +140,7 @@ async def get_stage(stage: Named, found: Readable, central: Centre) -> Stage:
 @router.post("/projects/{project}/stages/{stage}/versions", status_code=201)
 async def add_version(stage: Named, body: NewVersion, found: Writable, central: Centre, by: Caller) -> Version:
     """Give a central stage its next version."""
-    await refuse_stage(central, body.document)
+    await refuse_stage(central, found.id, body.document)
     async with central.change(by, body.why) as change:
         row = await stages.find(change.connection, found.id, stage)
         if row.type == "local" and body.document.rulesets:

@@ -1,0 +1,1 @@
+"""Uploaded code as metrics: kept, built into environments, and run behind walls."""
