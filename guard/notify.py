@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from guard.addresses import PublicOnly
 from guard.stages import Subscription
 from guard.store.mask import Masker
 from guard.store.writer import Make
@@ -47,8 +48,9 @@ class _Delivery:
 class Notifier:
     """Posts events as JSON to the URLs that subscribe to them, their text as `masker` keeps it.
 
-    With a `secret` each request carries `x-guard-signature: sha256=HEX`, the HMAC of its body. Use it as an async
-    context manager; leaving it gives what still waits `grace` seconds.
+    They go to public addresses only, unless they may be `private`; redirects are not followed. With a `secret` each
+    request carries `x-guard-signature: sha256=HEX`, the HMAC of its body. Use it as an async context manager; leaving
+    it gives what still waits `grace` seconds.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Notifier:
         *,
         secret: str = "",
         masker: Masker = Masker(),  # noqa: B008 - frozen
+        private: bool = False,
         client: httpx.AsyncClient | None = None,
         grace: float = 5.0,
     ) -> None:
         self.counts = Deliveries()
         self._masker = masker
         self._secret = secret.encode()
+        self._private = private
         self._client = client
         self._grace = grace
         self._waiting: asyncio.Queue[_Delivery] = asyncio.Queue(WAITING)
@@ -78,7 +82,8 @@ class Notifier:
             self._waiting.put_nowait(_Delivery(str(subscription.url), make, characters))
 
     async def __aenter__(self) -> Notifier:
-        self._client = self._client or httpx.AsyncClient(timeout=10.0)
+        transport = None if self._private else PublicOnly()
+        self._client = self._client or httpx.AsyncClient(timeout=10.0, transport=transport)
         self._tasks = [asyncio.create_task(self._work()) for _ in range(TOGETHER)]
         return self
 

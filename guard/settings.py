@@ -149,6 +149,9 @@ class Settings(FileSettings):
     webhook_secret: SecretStr = Field(
         default=SecretStr(""), description="Signs what subscriptions are told (HMAC-SHA256)."
     )
+    webhook_private: bool = Field(
+        default=False, description="Whether subscriptions may be at private, loopback and link-local addresses."
+    )
     redact_key: SecretStr = Field(
         default=SecretStr(""),
         description="Draws the pseudonyms and fakes of redactions; empty: another one at each start.",

@@ -1,5 +1,6 @@
 """Webhooks: signed, retried, bounded."""
 
+import asyncio
 import hashlib
 import hmac
 
@@ -104,3 +105,22 @@ async def test_a_body_that_cannot_be_made_does_not_stop_the_others():
             notifier.tell(HOOK, broken, 0)
         notifier.tell(HOOK, MAKE, 0)
     assert (notifier.counts.delivered, notifier.counts.failed) == (1, notify.TOGETHER + 1)
+
+
+async def test_a_hook_at_a_private_address_is_told_nothing_unless_that_is_allowed():
+    asked = []
+
+    async def answer(reader, writer):
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        counts = []
+        for private in (False, True):
+            async with Notifier(private=private) as notifier:
+                notifier.tell([Subscription(url=f"http://localhost:{port}/hook")], MAKE, 5)
+            counts.append((notifier.counts.delivered, notifier.counts.failed, len(asked)))
+    assert counts == [(0, 1, 0), (1, 0, 1)]

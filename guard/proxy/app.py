@@ -145,7 +145,11 @@ async def _lifespan(
 
 
 def _notifier(settings: Settings) -> Notifier:
-    return Notifier(secret=settings.webhook_secret.get_secret_value(), masker=Masker(mode=settings.event_text))
+    return Notifier(
+        secret=settings.webhook_secret.get_secret_value(),
+        masker=Masker(mode=settings.event_text),
+        private=settings.webhook_private,
+    )
 
 
 def _verdicts(settings: Settings, stack: AsyncExitStack) -> Verdicts:
