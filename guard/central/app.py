@@ -17,11 +17,15 @@ from guard.central.again import OnlyOnce
 from guard.central.api import audit, bundle, environments, fleet, floor, keys, metrics, policies, projects, stages
 from guard.central.api.common import ERRORS
 from guard.central.central import Central, open_database
+from guard.central.compat.galileo import routes as galileo
 from guard.central.engine import Engine
 from guard.central.limits import WholeBody
 from guard.central.settings import CentralSettings
 from guard.errors import GuardError
+from guard.metrics.registry import REGISTRY, Registry
+from guard.notify import Notifier
 from guard.policies.signature import Signer
+from guard.store.mask import Masker
 from guard.store.recording import recording
 
 #: Below which all of central's own routes stand; the roots are left to other products' clients.
@@ -29,12 +33,12 @@ ROOT = "/api/v1"
 NOUNS = (projects, keys, stages, metrics, policies, environments, floor, bundle, fleet, audit)
 
 
-def create_app(settings: CentralSettings) -> FastAPI:
-    """Central for these settings."""
+def create_app(settings: CentralSettings, metrics: Registry = REGISTRY) -> FastAPI:
+    """Central for these settings. `metrics` are those that rules may name."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings) as central:
+        async with running(settings, metrics) as central:
             app.state.central = central
             yield
 
@@ -46,6 +50,7 @@ def create_app(settings: CentralSettings) -> FastAPI:
     )
     for noun in NOUNS:
         app.include_router(noun.router, prefix=ROOT, responses=ERRORS)
+    galileo.add_routes(app)
     app.add_api_route("/healthz", _healthz, tags=["health"])
     # The last one added is the first one asked.
     app.add_middleware(OnlyOnce)
@@ -64,7 +69,7 @@ def serving_app() -> FastAPI:
 
 
 @asynccontextmanager
-async def running(settings: CentralSettings) -> AsyncIterator[Central]:
+async def running(settings: CentralSettings, metrics: Registry = REGISTRY) -> AsyncIterator[Central]:
     """A process's parts, started in their order and ended in the reverse one. Raises StoreError and SettingsError."""
     async with AsyncExitStack() as stack:
         signer = Signer.read(Path(settings.signing_key))
@@ -74,10 +79,17 @@ async def running(settings: CentralSettings) -> AsyncIterator[Central]:
         if settings.events != "none":
             kept = recording(settings.events, text=settings.event_text, keep_days=settings.retention_days)
             recorder = await stack.enter_async_context(kept)
-        central = Central(settings, database, signer, Engine(recorder=recorder))
+        notifier = await stack.enter_async_context(_notifier(settings))
+        engine = Engine(recorder=recorder, notifier=notifier, metrics=metrics)
+        central = Central(settings, database, signer, engine)
         stack.push_async_callback(central.hub.close)
         stack.push_async_callback(central.code.close)
         yield central
+
+
+def _notifier(settings: CentralSettings) -> Notifier:
+    secret, masker = settings.webhook_secret.get_secret_value(), Masker(mode=settings.event_text)
+    return Notifier(secret=secret, masker=masker, private=settings.webhook_private)
 
 
 async def _healthz() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 
 from guard.errors import Invalid
-from guard.guard import Exchange, Guard, Recorder, Verdict
+from guard.guard import Exchange, Guard, Notifies, Recorder, Verdict
 from guard.metrics import Metric, Turn
 from guard.metrics.registry import REGISTRY, Registry
 from guard.policies import LoadedPolicy, Policy, PolicySet
@@ -23,9 +23,11 @@ KEPT = 1_000
 class Engine:
     """Stages made ready, and the guard that checks by them. `metrics` are those that rules may name."""
 
-    def __init__(self, *, recorder: Recorder | None = None, metrics: Registry = REGISTRY) -> None:
+    def __init__(
+        self, *, recorder: Recorder | None = None, notifier: Notifies | None = None, metrics: Registry = REGISTRY
+    ) -> None:
         self.metrics = metrics
-        self._guard = Guard(PolicySet(()), recorder=recorder)
+        self._guard = Guard(PolicySet(()), recorder=recorder, notifier=notifier)
         self._ready: OrderedDict[Hashable, LoadedPolicy] = OrderedDict()
 
     def floor(self, text: str) -> LoadedPolicy | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from guard.settings_file import FileSettings
@@ -52,6 +52,13 @@ class CentralSettings(FileSettings):
     code_seconds: float = Field(default=5.0, gt=0, le=600, description="Seconds that a call of uploaded code may take.")
     code_memory: int = Field(default=1024, ge=64, description="MiB of address space of a process that runs it.")
     code_build_seconds: float = Field(default=600.0, gt=0, description="Seconds that building an environment may take.")
+
+    webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="Signs what subscriptions of stages are told (HMAC-SHA256)."
+    )
+    webhook_private: bool = Field(
+        default=False, description="Whether subscriptions may name addresses that are not public."
+    )
 
     @field_validator("tls_key")
     @classmethod

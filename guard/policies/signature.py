@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import hmac
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,6 +63,10 @@ class Signer:
     def sign(self, payload: bytes) -> str:
         """The signature, in base64. The same payload always gives the same one."""
         return base64.b64encode(self._key.sign(_CONTEXT + payload)).decode()
+
+    def secret(self, purpose: str) -> bytes:
+        """32 bytes for a purpose, which only holders of the private key know: for what they alone sign and check."""
+        return hmac.new(self._key.private_bytes_raw(), f"guard secret: {purpose}".encode(), hashlib.sha256).digest()
 
 
 class Trust:

@@ -120,9 +120,18 @@ async def caller(request: Request, bearer: Annotated[HTTPAuthorizationCredential
     """Whom the request's key stands for. Raises Unauthorised, and RateLimited where it asks too often."""
     if bearer is None:
         raise Unauthorised("a key is required; send it as 'Authorization: Bearer KEY'")
-    central = central_of(request)
+    return await admitted(central_of(request), bearer.credentials)
+
+
+async def admitted(central: Central, key: str) -> Principal:
+    """Whom a key stands for. Raises Unauthorised, and RateLimited where it asks too often."""
     async with central.database.reading() as connection:
-        found = await keys.principal(connection, bearer.credentials, time.time())
+        found = await keys.principal(connection, key, time.time())
+    return counted(central, found)
+
+
+def counted(central: Central, found: Principal | None) -> Principal:
+    """Whoever was found, with this request counted. Raises Unauthorised where nobody was, and RateLimited."""
     if found is None:
         raise Unauthorised("this key is not known, was revoked or has expired")
     central.limiter.take(found.key)

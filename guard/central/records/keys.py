@@ -86,10 +86,13 @@ async def page(connection: AsyncConnection, project: str | None, *, after: str |
 
 async def principal(connection: AsyncConnection, key: str, now: float) -> Principal | None:
     """Whom a key stands for; None where it is unknown, revoked or expired."""
-    row = (await connection.execute(sa.select(table).where(_c.id == identifier_of(key)[:40]))).first()
-    if not fits(key, row.hash if row else _NOBODY) or row is None or not alive(row, now):
-        return None
-    return Principal(row.id, row.name, row.role, row.project, row.app)
+    row = await _row(connection, identifier_of(key)[:40])
+    return _principal(row, now) if fits(key, row.hash if row else _NOBODY) else None
+
+
+async def holder(connection: AsyncConnection, identifier: str, now: float) -> Principal | None:
+    """Whom the key of an id stands for, for those who have proven otherwise that they hold it."""
+    return _principal(await _row(connection, identifier), now)
 
 
 async def of_apps(connection: AsyncConnection, project: str) -> Sequence[Any]:
@@ -103,6 +106,16 @@ async def of_apps(connection: AsyncConnection, project: str) -> Sequence[Any]:
 def alive(key: sa.Row[Any], now: float) -> bool:
     """Whether the key may be used now."""
     return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+
+
+async def _row(connection: AsyncConnection, identifier: str) -> sa.Row[Any] | None:
+    return (await connection.execute(sa.select(table).where(_c.id == identifier))).first()
+
+
+def _principal(row: sa.Row[Any] | None, now: float) -> Principal | None:
+    if row is None or not alive(row, now):
+        return None
+    return Principal(row.id, row.name, row.role, row.project, row.app)
 
 
 def _still(key: sa.Row[Any], now: float) -> None:

@@ -26,6 +26,12 @@ def general() -> frozenset[str]:
     return frozenset(label for label, row in _table().items() if row.get("general"))
 
 
+@cache
+def of_galileo() -> frozenset[str]:
+    """The labels that Galileo has too."""
+    return frozenset(label for label, row in _table().items() if "galileo" in row)
+
+
 def galileo(label: str, *, older: bool = False) -> str:
     """What Galileo calls a label, or the label itself where Galileo has no name for it.
 
