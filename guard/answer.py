@@ -32,7 +32,12 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
             for outcome in decision.outcomes
         ],
         "measurements": [
-            {"metric": probe.metric, "of": probe.of, **_measured(measurement)}
+            {
+                "metric": probe.metric,
+                "of": probe.of,
+                **({"only": str(probe.only)} if probe.only else {}),
+                **_measured(measurement),
+            }
             for probe, measurement in decision.measurements.items()
         ],
     }

@@ -172,9 +172,7 @@ class Exchange:
         decision = decide(stage, measurements)
         after, reply = self._act(decision, turn)
         millis = (perf_counter() - started) * 1000
-        sides: dict[Side, None] = {probe.of: None for probe in decision.coverage.run}
-        read: dict[Side, int] = {side: sum(map(len, turn.passages(side))) for side in sides}
-        verdict = Verdict(decision, after, reply, new_id(), self.policy, millis, read)
+        verdict = Verdict(decision, after, reply, new_id(), self.policy, millis, decision.read(turn))
         self.verdicts.append(verdict)
         self.guard.record(self, verdict, turn)
         return verdict

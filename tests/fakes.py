@@ -72,9 +72,11 @@ def broken(name: str, error: Exception | Failure | None = None, *, on: str = "")
     return Metric(name, measure, windowed=True)
 
 
-def rule(metric: str, operator: str = "not_empty", target: Any = None, of: Side | None = None) -> dict[str, Any]:
-    """A rule as it is written."""
-    return {"metric": metric, "operator": operator, "target_value": target, "of": of}
+def rule(
+    metric: str, operator: str = "not_empty", target: Any = None, of: Side | None = None, **only: Any
+) -> dict[str, Any]:
+    """A rule as it is written; what else is given stands under `only`."""
+    return {"metric": metric, "operator": operator, "target_value": target, "of": of, "only": only or None}
 
 
 def override(*rules: dict[str, Any] | str, name: str = "override", text: str = SORRY, **written: Any) -> dict[str, Any]:

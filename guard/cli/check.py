@@ -42,7 +42,8 @@ def _show(console: Console, verdict: Verdict) -> None:
         console.print(verdict.text, markup=False)
     table = Table("metric", "of", "value", "found", "ms", box=None, header_style="dim", pad_edge=False)
     for probe, measurement in verdict.decision.measurements.items():
-        table.add_row(probe.metric, probe.of, *_cells(measurement), f"{measurement.millis:.1f}")
+        side = f"{probe.of} ({probe.only})" if probe.only else probe.of
+        table.add_row(probe.metric, side, *_cells(measurement), f"{measurement.millis:.1f}")
     console.print(table)
 
 
@@ -50,5 +51,5 @@ def _cells(measurement: Measurement) -> tuple[str, str]:
     if isinstance(measurement, Failure):
         return "failed", measurement.error
     value = measurement.value
-    shown = f"{value:.3f}" if isinstance(value, float) else "" if isinstance(value, tuple) else str(value)
+    shown = f"{value:.3f}" if isinstance(value, float) else "" if isinstance(value, tuple | None) else str(value)
     return shown, ", ".join(measurement.labels or ()) or measurement.reason

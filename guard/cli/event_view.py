@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from guard.store import Event
-from guard.store.event import Measured
+from guard.store.recorded import Asked, Measured, probe_of
 
 #: Texts come from users: what a terminal would obey is shown as a replacement character.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -90,8 +90,7 @@ def _rulesets(event: Event) -> Table:
     table = Table("ruleset", "mode", "status", "rules", box=None, header_style="dim", pad_edge=False)
     for outcome in event.outcomes:
         rules = "\n".join(
-            f"{_probe(rule['metric'], rule['of'], event)} {rule['operator']} {_target(rule['target_value'])}".rstrip()
-            + f": {rule['status']}"
+            f"{_probe(rule, event)} {rule['operator']} {_target(rule['target_value'])}".rstrip() + f": {rule['status']}"
             for rule in outcome["rules"]
         )
         table.add_row(plain(outcome["name"]), outcome["mode"], _status(outcome["status"]), plain(rules))
@@ -102,7 +101,7 @@ def _measurements(event: Event) -> Table:
     table = Table("metric", "value", "found", "ms", box=None, header_style="dim", pad_edge=False)
     for entry in event.measured:
         value, found = _value(entry)
-        table.add_row(plain(_probe(entry["metric"], entry["of"], event)), value, plain(found), f"{entry['millis']:.1f}")
+        table.add_row(plain(_probe(entry, event)), value, plain(found), f"{entry['millis']:.1f}")
     return table
 
 
@@ -110,13 +109,14 @@ def _value(entry: Measured) -> tuple[Text, str]:
     if "value" not in entry:
         return Text("late" if entry.get("timed_out") else "failed", style="red"), entry.get("error", "")
     value = entry["value"]
-    shown = f"{value:.4g}" if isinstance(value, (int, float)) else "" if isinstance(value, list) else value
+    shown = f"{value:.4g}" if isinstance(value, (int, float)) else value if isinstance(value, str) else ""
     found = ", ".join(entry.get("labels") or ())
     return plain(shown), "; ".join(part for part in (found, entry.get("reason", "")) if part)
 
 
-def _probe(metric: str, of: str, event: Event) -> str:
-    return metric if of == event.kind else f"{metric} of {of}"
+def _probe(entry: Asked, event: Event) -> str:
+    metric, of, only = probe_of(entry)
+    return f"{metric}{'' if of == event.kind else f' of {of}'}{f' ({only})' if only else ''}"
 
 
 def _target(target: object) -> str:

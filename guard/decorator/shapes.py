@@ -12,7 +12,7 @@ from typing import Any
 
 from guard.decorator.place import Path, described, get, has, put
 from guard.errors import SettingsError
-from guard.metrics.turn import Message, ToolCall, Turn, unread_kind
+from guard.metrics.turn import TOOL_ROLES, Message, ToolCall, Turn, unread_kind
 
 #: LangChain's names of the roles.
 ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
@@ -61,9 +61,17 @@ def is_completion(value: object) -> bool:
 
 def read_messages(messages: Sequence[Any], labels: Mapping[str, str]) -> Turn:
     """The turn that a list of messages is."""
-    read = tuple(Message(_role(message), tuple(slot.text for slot in _content(message))) for message in messages)
+    called: dict[str, str] = {}
+    read = []
+    for message in messages:
+        tool = called.get(str(_field(message, "tool_call_id")), "") if _role(message) in TOOL_ROLES else ""
+        read.append(Message(_role(message), tuple(slot.text for slot in _content(message)), tool))
+        for call in _field(message, "tool_calls") or ():
+            # OpenAI's calls name their function, LangChain's say its name themselves.
+            name, own = _field(_field(call, "function") or call, "name"), _field(call, "id")
+            called |= {own: name} if isinstance(own, str) and isinstance(name, str) else {}
     unread = dict.fromkeys(kind for message in messages for kind in _media(message))
-    return Turn(messages=read, labels=labels, unread=tuple(unread))
+    return Turn(messages=tuple(read), labels=labels, unread=tuple(unread))
 
 
 def write_messages(messages: Sequence[Any], after: Turn) -> list[Any]:
@@ -188,6 +196,11 @@ def _write(message: Any, new: Message) -> Any:
         if text != slot.text:
             message = put(message, slot.path, text)
     return message
+
+
+def _field(value: Any, name: str) -> Any:
+    """A field, or None where there is none."""
+    return get(value, (name,)) if has(value, name) else None
 
 
 def _role(message: Any) -> str:

@@ -16,7 +16,7 @@ from anyio.lowlevel import RunVar
 
 from guard.metrics.metric import Cost, Metric, as_measurement
 from guard.metrics.plan import Plan, Work
-from guard.metrics.score import Failure, Measurement, Measurements, Probe
+from guard.metrics.score import ABSENT, Failure, Measurement, Measurements, Probe
 from guard.metrics.turn import Turn
 from guard.metrics.verdicts import Verdicts
 
@@ -51,20 +51,26 @@ async def measure(
     deadline = None if timeout is None else perf_counter() + timeout
     ordered = sorted(dict.fromkeys(probes), key=lambda probe: metrics[probe.metric].cost)
     plan = Plan(turn, [probe.of for probe in ordered], verdicts, lookback)
+    selected = [probe for probe in ordered if probe.only is not None]
+    if selected and not await _select(plan, selected, timeout):
+        results = {probe: _late(metrics[probe.metric]) for probe in selected}
+        ordered = [probe for probe in ordered if probe.only is None]
     for cost, group in groupby(ordered, key=lambda probe: metrics[probe.metric].cost):
         wanted = list(group)
         if needed is not None and cost > Cost.FREE and results:
             still = needed(results)
             wanted = [probe for probe in wanted if probe in still]
-        await plan.fetch([(metrics[probe.metric], probe.of) for probe in wanted])
+        await plan.fetch([(metrics[probe.metric], probe) for probe in wanted])
         waiting: dict[object, dict[Probe, Work]] = {}
         for probe in wanted:
             metric = metrics[probe.metric]
-            work = plan.work(metric, probe.of)
-            if work.inline:
+            work = plan.work(metric, probe)
+            if work is None:
+                results[probe] = ABSENT
+            elif work.inline:
                 results[probe] = _now(work)
             else:
-                together = (metric.shared, probe.of) if metric.shared else probe
+                together = (metric.shared, probe.of, probe.only) if metric.shared else probe
                 waiting.setdefault(together, {})[probe] = work
         if waiting:
             left = None if deadline is None else deadline - perf_counter()
@@ -72,7 +78,23 @@ async def measure(
                 results.update(measured)
     if verdicts is not None:
         verdicts.flush()
+    for probe in selected:
+        if probe in results:
+            results[probe] = plan.located(probe, results[probe])
     return results
+
+
+async def _select(plan: Plan, probes: Collection[Probe], seconds: float | None) -> bool:
+    """Let a plan choose what these probes read; False where that was late."""
+    if plan.selects_at_once:
+        plan.select(probes)
+        return True
+    try:
+        async with asyncio.timeout(seconds):
+            await anyio.to_thread.run_sync(plan.select, probes, abandon_on_cancel=True, limiter=_threads())
+    except TimeoutError:
+        return False
+    return True
 
 
 def _now(work: Work) -> Measurement:

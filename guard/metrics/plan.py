@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
 from guard.metrics.metric import Cost, Metric
 from guard.metrics.pieces import AGAIN, Pieces, Reading
+from guard.metrics.score import Measurement, Probe
+from guard.metrics.selection import Selection, select
+from guard.metrics.selector import Selector
 from guard.metrics.turn import Side, Turn
 from guard.metrics.verdicts import FAR, Verdicts
 
@@ -19,6 +22,8 @@ INLINE_CHARACTERS = 4_000
 INLINE_PASSAGES = 100
 #: What was read before costs a look into a dictionary: so many passages and characters of it are no work for a thread.
 KNOWN_PASSAGES, KNOWN_CHARACTERS = 1_000, 500_000
+#: Up to so many characters of a turn are parsed for selectors on the loop, in some milliseconds.
+SELECTED_INLINE = 100_000
 #: Of a long history others may know all but the last so many passages.
 LATEST = 4
 
@@ -51,9 +56,35 @@ class Plan:
         self._verdicts = verdicts
         self._lookback = lookback
         self._pieces: dict[Side, Pieces] = {}
+        self._selected: dict[tuple[Side, Selector], tuple[Selection | None, Plan]] = {}
 
-    def work(self, metric: Metric, side: Side) -> Work:
-        """What a metric has to do on a side."""
+    def select(self, probes: Iterable[Probe]) -> None:
+        """Choose what probes with a selector read. Others need not be given."""
+        for _, side, only in probes:
+            if only is not None and (side, only) not in self._selected:
+                selection = select(self._turn, side, only)
+                plan = Plan(selection.turn, [side], self._verdicts, self._lookback) if selection else self
+                self._selected[side, only] = (selection, plan)
+
+    @property
+    def selects_at_once(self) -> bool:
+        """Whether choosing is so little that no thread is needed."""
+        return self._turn.characters <= SELECTED_INLINE
+
+    def located(self, probe: Probe, measurement: Measurement) -> Measurement:
+        """What was measured, with spans where they stand in the whole side."""
+        assert probe.only is not None
+        selection, _ = self._selected.get((probe.of, probe.only), (None, self))
+        return measurement if selection is None else selection.located(measurement)
+
+    def work(self, metric: Metric, probe: Probe) -> Work | None:
+        """What a metric has to do for a probe; None where a selector leaves it nothing to read."""
+        if probe.only is None:
+            return self._work(metric, probe.of)
+        selection, plan = self._selected[probe.of, probe.only]
+        return None if selection is None else plan._work(metric, probe.of)
+
+    def _work(self, metric: Metric, side: Side) -> Work:
         pieces = self._side(side) if metric.windowed and side in AGAIN else None
         if pieces is not None and pieces.texts:
             reading = Reading(metric, pieces)
@@ -61,12 +92,12 @@ class Plan:
         free = metric.cost == Cost.FREE and not inspect.iscoroutinefunction(metric.measure)
         return Work(metric, partial(metric.measure, self._turn, side), inline=free and self._is_short)
 
-    async def fetch(self, metrics: Collection[tuple[Metric, Side]]) -> None:
+    async def fetch(self, wanted: Collection[tuple[Metric, Probe]]) -> None:
         """Get what other processes know of what these have still to read. Bounded in time, and never fails."""
         if self._verdicts is None or self._verdicts.far is None:
             return
-        works = [self.work(metric, side) for metric, side in metrics if metric.cost >= FAR]
-        left = [work.run for work in works if isinstance(work.run, Reading) and work.run.unread]
+        works = [self.work(metric, probe) for metric, probe in wanted if metric.cost >= FAR]
+        left = [work.run for work in works if work and isinstance(work.run, Reading) and work.run.unread]
         ends = [(reading.metric, end) for reading in left for end in reading.pieces.ends[-LATEST:]]
         await self._verdicts.fetch([*ends, *((one.metric, piece.key) for one in left for piece in one.unread)])
 

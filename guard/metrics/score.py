@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+from guard.metrics.selector import Selector
 from guard.metrics.turn import Side
 
-Value: TypeAlias = float | str | tuple[str, ...]
+Value: TypeAlias = float | str | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,10 @@ class Score:
 
     `value` is a float (kind number), a tuple of labels (kind labels) or one string (kind label). `labels` are the
     categories found: the value itself where the kind is labels, a number's categories where it has some, else None.
+    No value (None) means that there was nothing to measure (`ABSENT`); no metric may say so.
     `by_label` is each category's own number, found or not, where the metric gives them. `model` names what measured.
-    `began` is when it was measured (perf_counter); 0 where nobody noted it.
+    `characters` is how much was read where that was not the whole side. `began` is when it was measured (perf_counter);
+    0 where nobody noted it.
     """
 
     value: Value
@@ -43,11 +46,14 @@ class Score:
     millis: float = 0.0
     model: str = ""
     by_label: Mapping[str, float] = field(default_factory=dict)
+    characters: int | None = field(default=None, compare=False)
     began: float = field(default=0.0, compare=False, repr=False)
 
 
 #: Says nothing, whatever the kind: what is merged with it stays as it is.
 NOTHING = Score(())
+#: A side holds texts, but none that a selector chooses. A missing value makes every rule false.
+ABSENT = Score(None, characters=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +70,14 @@ Measurement: TypeAlias = Score | Failure
 
 
 class Probe(NamedTuple):
-    """One thing to measure: a metric on one side of the turn. Results are keyed by it."""
+    """One thing to measure: a metric on one side of the turn, or on what a selector chooses of it.
+
+    Results are keyed by it.
+    """
 
     metric: str
     of: Side
+    only: Selector | None = None
 
 
 Measurements: TypeAlias = Mapping[Probe, Measurement]
@@ -91,13 +101,13 @@ def merged(scores: Iterable[Score]) -> Score:
     if len(scores) == 1:
         return scores[0]
     first = scores[0].value
-    if isinstance(first, str):
-        raise ValueError("scores of kind label cannot be merged; read the text whole")
+    if first is None or isinstance(first, str):
+        raise ValueError("scores of kind label, or without a value, cannot be merged; read the text whole")
     labels = None
     if any(score.labels is not None for score in scores):
         labels = tuple(dict.fromkeys(label for score in scores for label in score.labels or ()))
     spans = tuple(dict.fromkeys(span for score in scores for span in score.spans))
-    top = scores[0] if isinstance(first, tuple) else max(scores, key=lambda score: score.value)
+    top = scores[0] if isinstance(first, tuple) else max(scores, key=lambda score: score.value)  # type: ignore[arg-type, return-value] - all are numbers
     value = labels or () if isinstance(first, tuple) else top.value
     reason = next((score.reason for score in (top, *scores) if score.reason), "")
     by_label: dict[str, float] = {}
@@ -105,4 +115,4 @@ def merged(scores: Iterable[Score]) -> Score:
         for label, number in score.by_label.items():
             by_label[label] = max(number, by_label.get(label, number))
     millis, began = sum(score.millis for score in scores), min(score.began for score in scores)
-    return Score(value, labels, spans, reason, millis, top.model, by_label, began)
+    return Score(value, labels, spans, reason, millis, top.model, by_label, began=began)

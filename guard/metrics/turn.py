@@ -38,10 +38,14 @@ _OF_TYPES = {name: kind for kind, names in _KINDS.items() for name in names}
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. `parts` are its texts in order (a plain string is one part); what is not text is left out."""
+    """One message. `parts` are its texts in order (a plain string is one part); what is not text is left out.
+
+    `tool` is the tool that it is from; empty where it is from none, or that is not known.
+    """
 
     role: str
     parts: tuple[str, ...]
+    tool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,19 @@ class Turn:
             return True
         return bool(self.unread) and (side == "input" or any(self._stands_on(side, one) for one in self.messages))
 
+    def authors(self, side: Side) -> tuple[tuple[str, str], ...]:
+        """Who wrote each of `passages(side)`: a message's role, and a tool's name; empty where there is none."""
+        if side == "output":
+            return (("assistant", ""),) * len(self.output)
+        if side == "retrieval":
+            return (("", ""),) * len(self.documents)
+        if side == "tool_call":
+            return tuple(("assistant", call.name) for call in self.tool_calls)
+        said = ((one.role, one.tool) for one in self.messages if self._stands_on(side, one) for _ in one.parts)
+        if side == "input" and TOOLS in self.reads:
+            return (*((TOOLS, "") for _ in texts_of(self.tools)), *said)
+        return tuple(said)
+
     def _stands_on(self, side: Side, message: Message) -> bool:
         return side == ("input" if message.role in self.reads else side_of(message.role))
 
@@ -111,25 +128,33 @@ class Turn:
 
     def with_passages(self, side: Side, texts: Sequence[str]) -> Turn:
         """The same turn with the texts of one side replaced, one for one and in the order of `passages(side)`."""
+        return self.with_pieces(side, [(text,) for text in texts])
+
+    def with_pieces(self, side: Side, pieces: Sequence[Sequence[str]]) -> Turn:
+        """The same with any number of texts in the place of each, none included; of tool definitions all or none."""
         if side == "output":
-            return replace(self, output=tuple(texts))
+            return replace(self, output=tuple(text for some in pieces for text in some))
         if side == "retrieval":
-            return replace(self, documents=tuple(texts))
+            return replace(self, documents=tuple(text for some in pieces for text in some))
         if side == "tool_call":
-            calls = (ToolCall(call.name, text) for call, text in zip(self.tool_calls, texts, strict=True))
-            return replace(self, tool_calls=tuple(calls))
-        rest, tools = iter(texts), self.tools
-        if side == "input" and TOOLS in self.reads:
+            pairs = zip(self.tool_calls, pieces, strict=True)
+            return replace(self, tool_calls=tuple(ToolCall(call.name, text) for call, some in pairs for text in some))
+        rest, tools, reads = iter(pieces), self.tools, self.reads
+        if side == "input" and TOOLS in reads:
             tools = deepcopy(tools)
-            for holder, key in texts_of(tools):
-                holder[key] = next(rest)
+            given = [(holder, key, next(rest)) for holder, key in texts_of(tools)]
+            if given and not any(some for _, _, some in given):
+                reads -= {TOOLS}
+            else:
+                for holder, key, some in given:
+                    holder[key] = "".join(some)
         messages = tuple(
-            Message(message.role, tuple(next(rest) for _ in message.parts))
+            replace(message, parts=tuple(text for _ in message.parts for text in next(rest)))
             if self._stands_on(side, message)
             else message
             for message in self.messages
         )
-        return replace(self, messages=messages, tools=tools)
+        return replace(self, messages=messages, tools=tools, reads=reads)
 
     def reading(self, roles: Collection[str]) -> Turn:
         """The same turn with these roles' messages as input too."""
@@ -139,7 +164,7 @@ class Turn:
         """The same turn with every text that the model or a tool said earlier changed."""
         earlier = MODEL_ROLES | TOOL_ROLES
         messages = (
-            Message(one.role, tuple(map(change, one.parts))) if one.role in earlier else one for one in self.messages
+            replace(one, parts=tuple(map(change, one.parts))) if one.role in earlier else one for one in self.messages
         )
         return replace(self, messages=tuple(messages))
 
@@ -156,7 +181,7 @@ class Turn:
     def of_messages(cls, messages: Sequence[Mapping[str, Any]], **sides: Any) -> Turn:
         """A turn of chat messages, with the kinds of their parts that are no text; `sides` are its other fields."""
         unread = tuple(dict.fromkeys(unread_parts(messages)))
-        return cls(tuple(map(read_message, messages)), unread=unread, **sides)
+        return cls(read_messages(messages), unread=unread, **sides)
 
 
 def side_of(role: str) -> Side | None:
@@ -166,6 +191,31 @@ def side_of(role: str) -> Side | None:
     if role in TRUSTED_ROLES or role in MODEL_ROLES:
         return None
     return "input"
+
+
+def read_messages(messages: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
+    """Chat messages, those of tools with the name of the tool that their call before them names."""
+    called: dict[str, str] = {}
+    read = []
+    for message in messages:
+        one = read_message(message)
+        if one.role in TOOL_ROLES:
+            name = called.get(str(message.get("tool_call_id"))) or message.get("name")
+            one = replace(one, tool=name if isinstance(name, str) else "")
+        calls = message.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, Mapping) and isinstance(call.get("id"), str):
+                # Some providers number each answer's calls anew, so the nearest call before a result is its own.
+                called[call["id"]] = _called(call)
+        read.append(one)
+    return tuple(read)
+
+
+def _called(call: Mapping[str, Any]) -> str:
+    """The name of the tool in a call; empty where it has none."""
+    named = call.get("function") or call.get("custom")
+    name = named.get("name") if isinstance(named, Mapping) else None
+    return name if isinstance(name, str) else ""
 
 
 def read_message(message: Mapping[str, Any]) -> Message:

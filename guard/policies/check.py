@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from guard.errors import UnknownMetric, nearest
 from guard.metrics.metric import Metric
+from guard.metrics.selector import FITTING, Selector
 from guard.metrics.turn import ASKED, Side
 from guard.policies.plain import Place
 from guard.policies.policy import Policy
@@ -45,6 +46,18 @@ def floor_complaints(written: Policy, policy: Policy) -> Iterator[tuple[Place, s
                     yield from ((("floors", number), text) for text in _soft(ruleset, stage))
 
 
+def unread(written: Policy, policy: Policy) -> Iterator[tuple[Place, str]]:
+    """Roles that rules choose and that no stage reads; `policy` is the same with what it extends folded in."""
+    read = {"user", *(role for stage in policy.stages.values() for role in stage.reads)}
+    for stage in written.stages.values():
+        for number, ruleset in enumerate(stage.rulesets):
+            for place, rule in enumerate(ruleset.rules):
+                for role in rule.only.roles if rule.only else ():
+                    if role not in read:
+                        path: Place = ("stages", stage.name, "rulesets", number, "rules", place, "only", "roles")
+                        yield path, f"messages of the role {role} are not read; add reads: [{role}] to the input stage"
+
+
 def _soft(ruleset: Ruleset, stage: Stage) -> Iterator[str]:
     if ruleset.mode == "observe":
         yield f"'{ruleset.name}' is only observed, so as a floor it holds nothing; set mode: enforce"
@@ -67,12 +80,23 @@ def _rule(rule: Rule, metric: Metric, side: Side) -> tuple[Place, str] | None:
     if side not in metric.sides:
         place = "of" if rule.of else "metric"
         return (place,), f"'{metric.name}' does not measure {side}; it measures {', '.join(sorted(metric.sides))}"
+    if rule.only and (wrong := _misfit(rule.only, side)):
+        return ("only",), wrong
     fitting = _fitting(metric)
     if rule.operator not in fitting:
         return (
             "operator",
         ), f"{rule.operator} cannot be asked of '{metric.name}', {_gives(metric)}; use {_or(fitting)}"
     return _target(rule, metric)
+
+
+def _misfit(only: Selector, side: Side) -> str:
+    """What a selector says that is not to be told apart on a side, and the fix; empty where it fits."""
+    wrong = [name for name in only.written if name not in FITTING[side]]
+    if not wrong:
+        return ""
+    known = f"there it can hold {_or(FITTING[side])}" if FITTING[side] else "remove it; output is always read whole"
+    return f"{_or(wrong)} cannot choose from {side}; {known}"
 
 
 def _target(rule: Rule, metric: Metric) -> tuple[Place, str] | None:

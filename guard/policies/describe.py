@@ -40,7 +40,8 @@ MASKS = {
 
 def rule(written: Rule, stage: Stage, metrics: Mapping[str, Metric]) -> str:
     """`prompt_injection of the input is at least 0.9`."""
-    subject = f"{written.metric} of {SIDE[written.of or stage.kind]}"
+    chosen = f" ({written.only})" if written.only else ""
+    subject = f"{written.metric} of {SIDE[written.of or stage.kind]}{chosen}"
     target, operator = written.target_value, written.operator
     if operator in COMPARES:
         return f"{subject} {COMPARES[operator]} {target}"

@@ -152,7 +152,9 @@ def _ruleset(before: Ruleset, after: Ruleset, a: _Seen, b: _Seen) -> Iterator[st
     for rule in after.rules:
         if rule in before.rules:
             continue
-        twin = next((one for one in gone if (one.metric, one.of) == (rule.metric, rule.of)), None)
+        # Of several about the same, the one that reads the same texts is its older form.
+        twins = [one for one in gone if (one.metric, one.of) == (rule.metric, rule.of)]
+        twin = min(twins, key=lambda one: one.only != rule.only, default=None)
         if twin is None:
             yield f"triggers only where {b.rule(rule)} too, so less often"
         else:
@@ -181,7 +183,7 @@ def _quoted(action: Override) -> str:
 def _leans(before: Rule, after: Rule) -> str:
     """Whether a changed threshold or list of labels makes a rule hold more often or less; empty: unknown."""
     x, y, operator = before.target_value, after.target_value, after.operator
-    if before.operator != operator:
+    if before.operator != operator or before.only != after.only:
         return ""
     more, less = ", so more often", ", so less often"
     if operator in ("gt", "gte", "lt", "lte") and isinstance(x, (int, float)) and isinstance(y, (int, float)):

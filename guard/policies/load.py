@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from guard.errors import MetricError, PolicyError
 from guard.metrics.metric import Metric
 from guard.metrics.registry import REGISTRY, Registry, field_names, make, maker
-from guard.policies.check import complaints, floor_complaints
+from guard.metrics.selector import Selector
+from guard.policies.check import complaints, floor_complaints, unread
 from guard.policies.document import Document, read
 from guard.policies.extend import extend, violations
 from guard.policies.files import find, policy_files
@@ -25,7 +26,7 @@ from guard.stages import Override, Passthrough, Redact, Rule, Ruleset, Stage, Su
 MAX_EXTENDS = 8
 #: The key under which a model is written, or pydantic's name of the union member → the model.
 _WRITTEN: dict[str, type[BaseModel]] = {
-    "applies_to": AppliesTo, "rulesets": Ruleset, "rules": Rule, "subscriptions": Subscription,
+    "applies_to": AppliesTo, "rulesets": Ruleset, "rules": Rule, "only": Selector, "subscriptions": Subscription,
     "passthrough": Passthrough, "override": Override, "redact": Redact,
 }  # fmt: skip
 
@@ -75,7 +76,8 @@ def _resolve(
         _refuse(document, violations(base, written))
         policy = extend(base, written)
     own = {**own, **_make_metrics(written, document, file.parent, metrics)}
-    _refuse(document, [*complaints(written, metrics.child(own)), *floor_complaints(written, policy)])
+    wrong = [*complaints(written, metrics.child(own)), *floor_complaints(written, policy), *unread(written, policy)]
+    _refuse(document, wrong)
     return policy, own
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from guard.metrics import Cost, Metric, Probe
+from guard.metrics import Cost, Metric
 from guard.stages import Override, Redact, Rule, Ruleset, Stage
 
 #: Built-in metrics, and kinds of a policy's own, whose number is a probability.
@@ -83,7 +83,7 @@ def _outside(rule: Rule, low: float, high: float) -> bool:
 def _pairs(ruleset: Ruleset, stage: Stage) -> Iterator[tuple[Rule, Rule]]:
     for place, second in enumerate(ruleset.rules):
         for first in ruleset.rules[:place]:
-            if _probe(first, stage) == _probe(second, stage):
+            if first.probe(stage.kind) == second.probe(stage.kind):
                 yield first, second
 
 
@@ -106,8 +106,5 @@ def _contradict(first: Rule, second: Rule) -> bool:
 
 
 def _same(a: Rule, b: Rule, stage: Stage) -> bool:
-    return (_probe(a, stage), a.operator, a.target_value) == (_probe(b, stage), b.operator, b.target_value)
-
-
-def _probe(rule: Rule, stage: Stage) -> Probe:
-    return Probe(rule.metric, rule.of or stage.kind)
+    one, other = a.probe(stage.kind), b.probe(stage.kind)
+    return (one, a.operator, a.target_value) == (other, b.operator, b.target_value)

@@ -52,9 +52,10 @@ def deciding(verdicts: Sequence[Verdict]) -> Verdict:
 def coverage(verdicts: Sequence[Verdict], unread: Mapping[str, int]) -> str:
     """`stage=run/failed/skipped` for each stage, the metrics by name and joined by +, `-` where there are none.
 
-    `:late` behind a name says that it failed by being late, `:observed` behind a stage that a stream was released
-    unread. Names may hold any character, and a header may not: those others than letters, digits and `_.-~` are
-    %-encoded. `unread` comes last: how many parts of the request are no text, by kind.
+    `:only` behind a name says that a rule chose what the metric read, `:late` that it failed by being late, `:observed`
+    behind a stage that a stream was released unread. Names may hold any character, and a header may not: those others
+    than letters, digits and `_.-~` are %-encoded. `unread` comes last: how many parts of the request are no text, by
+    kind.
     """
     stages: dict[str, tuple[dict[str, None], dict[str, None], dict[str, None]]] = {}
     for verdict in verdicts:
@@ -82,4 +83,4 @@ def characters(verdicts: Sequence[Verdict]) -> str:
 
 
 def _name(probe: Probe) -> str:
-    return quote(probe.metric, safe="")
+    return quote(probe.metric, safe="") + (":only" if probe.only else "")

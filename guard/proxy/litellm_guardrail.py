@@ -15,7 +15,7 @@ from starlette.responses import Response
 from guard.errors import BadRequest, TooLarge
 from guard.guard import Exchange
 from guard.metrics import ANSWERED, ASKED, Message, ToolCall, Turn
-from guard.metrics.turn import read_message
+from guard.metrics.turn import read_messages
 from guard.proxy.body import Json, read_json
 from guard.proxy.headers import guard_headers
 from guard.proxy.proxy import proxy_of, unless_hung_up
@@ -68,7 +68,7 @@ class Asked(BaseModel):
 
     def _messages(self) -> tuple[Message, ...]:
         """The texts under their messages' roles; where those do not say the same texts, no role is believed."""
-        messages = tuple(read_message(message) for message in self.structured_messages)
+        messages = read_messages(self.structured_messages)
         if _parts(messages) == self.texts:
             return messages
         return tuple(Message("user", (text,)) for text in self.texts)

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from guard.metrics.score import Failure, Measurement, Measurements, Probe
+from guard.metrics.score import Failure, Measurement, Measurements, Probe, Score
+from guard.metrics.turn import Side, Turn
 from guard.stages.action import Action, Override, Passthrough, Redact, Status, Subscription
 from guard.stages.rule import Rule
 from guard.stages.ruleset import Ruleset
@@ -83,6 +84,15 @@ class Decision:
             for subscription in ruleset.action.subscriptions
             if status in subscription.statuses
         )
+
+    def read(self, turn: Turn) -> dict[Side, int]:
+        """How many characters of each side of the turn a metric read; of those that chose what they read the most."""
+        chosen: dict[Side, int | None] = {}
+        for probe, measurement in self.measurements.items():
+            if isinstance(measurement, Score):
+                most, own = chosen.get(probe.of, 0), measurement.characters
+                chosen[probe.of] = None if most is None or own is None else max(most, own)
+        return {side: sum(map(len, turn.passages(side))) if most is None else most for side, most in chosen.items()}
 
     @property
     def coverage(self) -> Coverage:

@@ -60,6 +60,8 @@ def _measured(measurement: Measurement | None) -> str:
     value = measurement.value
     if isinstance(value, tuple):
         text = "found " + (", ".join(value) or "nothing")
+    elif value is None:
+        text = "found no text there"
     elif isinstance(value, str):
         text = f"was {value}"
     else:

@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from guard.metrics.score import Score, Value
+from guard.metrics.score import Probe, Score, Value
+from guard.metrics.selector import Selector
 from guard.metrics.turn import Side
 
 Operator = Literal["gt", "lt", "gte", "lte", "eq", "neq", "contains", "all", "any", "empty", "not_empty"]
@@ -31,6 +32,8 @@ RISING = frozenset({"gt", "gte", "contains", "any", "all", "not_empty"})
 class Rule(BaseModel):
     """`metric` measured `of` a side (default: the stage's own), compared by `operator` with `target_value`.
 
+    With `only` it is measured on what that chooses of the side; where it chooses none of the texts, the rule is false.
+
     A pairing of value, operator and target that means nothing is false, as is a missing value; policies are checked
     for such pairings when they are loaded.
     """
@@ -40,16 +43,22 @@ class Rule(BaseModel):
 
     metric: str
     of: Side | None = None
+    only: Selector | None = None
     operator: Operator
     target_value: Target = None
 
     def __str__(self) -> str:
         of = f" of {self.of}" if self.of else ""
+        of += f" ({self.only})" if self.only else ""
         target = self.target_value
         if isinstance(target, list):
             more = [f"… {len(target) - SHOWN} more"] if len(target) > SHOWN else []
             target = f"[{', '.join([*map(str, target[:SHOWN]), *more])}]"
         return f"{self.metric}{of} {self.operator}{'' if target is None else f' {target}'}"
+
+    def probe(self, kind: Side) -> Probe:
+        """What it asks for in a stage of that kind."""
+        return Probe(self.metric, self.of or kind, self.only)
 
     def test(self) -> Test:
         """The rule as a function of a score."""

@@ -93,7 +93,7 @@ class Stage(BaseModel):
     def compiled(self) -> tuple[tuple[Ruleset, tuple[tuple[Probe, Test], ...]], ...]:
         """Each ruleset with its rules as (what to measure, test of the score): what a decision walks through."""
         return tuple(
-            (ruleset, tuple((Probe(rule.metric, rule.of or self.kind), rule.test()) for rule in ruleset.rules))
+            (ruleset, tuple((rule.probe(self.kind), rule.test()) for rule in ruleset.rules))
             for ruleset in self.rulesets
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 
 import orjson
 
-from guard.metrics import Measurements, Probe, Score, Side, Span, Turn
+from guard.metrics import Measurements, Side, Span, Turn
 from guard.stages import Decision, explain
 from guard.store.ids import new_id, time_of
 from guard.store.mask import NAME_LIMIT, Masker, clean, found_in
@@ -18,6 +18,7 @@ from guard.store.recorded import (
     measured_of,
     measurement_of,
     outcomes_of,
+    probe_of,
     texts_of,
     to_hide,
 )
@@ -29,9 +30,10 @@ class Event:
 
     `id` sorts by time; `request` is shared by all events of one request; `at` is in UTC epoch seconds. `kind` is the
     stage's side, `action` the action's type, `ruleset` the one that decided. `coverage` lists under `run`, `skipped`,
-    `failed` and `late` the metrics as `metric` or, on another side than the stage's, `metric@side`. `characters` is how
-    many of each side were read, `unread` how many parts of the request are no text, by kind, `text` the stored passages
-    of each side, empty where none are stored. `explanation` is one sentence; `millis` is how long the stage took.
+    `failed` and `late` the metrics as `metric` or, on another side than the stage's, `metric@side`, with what a rule
+    chose of the side in brackets. `characters` is how many of each side were read, `unread` how many parts of the
+    request are no text, by kind, `text` the stored passages of each side, empty where none are stored. `explanation` is
+    one sentence; `millis` is how long the stage took.
     """
 
     id: str
@@ -80,7 +82,6 @@ class Event:
         found: dict[Side, list[Span]] = {side: to_hide(decision, side) for side in sides}
         hidden = {value: label for side in sides for value, label in found_in(turn.passages(side), found[side]).items()}
         measured = [measured_of(probe, value, masker, hidden) for probe, value in decision.measurements.items()]
-        read = {probe.of for probe, value in decision.measurements.items() if isinstance(value, Score)}
         return cls(
             id=identifier,
             request=clean(request, NAME_LIMIT),
@@ -97,7 +98,7 @@ class Event:
             outcomes=outcomes_of(decision),
             measured=measured,
             coverage=coverage_of(decision),
-            characters={side: sum(map(len, turn.passages(side))) for side in sides if side in read},
+            characters={**decision.read(turn)},
             unread={clean(kind, NAME_LIMIT): number for kind, number in (unread or {}).items()},
             text=texts_of(decision, turn, found, masker),
             labels={clean(name, NAME_LIMIT): clean(str(value), NAME_LIMIT) for name, value in turn.labels.items()},
@@ -107,7 +108,7 @@ class Event:
 
     def measurements(self) -> Measurements:
         """What was measured, ready to be decided again: `decide(stage, event.measurements())` calls no model."""
-        return {Probe(entry["metric"], entry["of"]): measurement_of(entry) for entry in self.measured}
+        return {probe_of(entry): measurement_of(entry) for entry in self.measured}
 
     def to_json(self) -> bytes:
         """The event as one line of JSON, keys named as the fields are."""

@@ -8,6 +8,8 @@ from typing import Any, NotRequired, TypedDict
 
 from guard.metrics import Failure, Measurement, Probe, Score, Side, Span, Turn
 from guard.metrics.metric import as_measurement
+from guard.metrics.score import Value
+from guard.metrics.selector import Selector
 from guard.stages import Decision
 from guard.stages.rule import LABELS
 from guard.store.mask import NAME_LIMIT, Masker, clean
@@ -17,11 +19,17 @@ SPAN_LIMIT = 100
 SPAN_FIELDS = tuple(one.name for one in fields(Span))
 
 
-class RuleRecord(TypedDict):
-    """One rule and how it came out. `of` is the side it looked at, the stage's own where the policy names none."""
+class Asked(TypedDict):
+    """What was to be measured; `only` is what a rule chose of the side, as the policy says it."""
 
     metric: str
     of: Side
+    only: NotRequired[dict[str, Any]]
+
+
+class RuleRecord(Asked):
+    """One rule and how it came out. `of` is the side it looked at, the stage's own where the policy names none."""
+
     operator: str
     target_value: Any
     status: str
@@ -36,16 +44,15 @@ class Outcome(TypedDict):
     rules: list[RuleRecord]
 
 
-class Measured(TypedDict):
+class Measured(Asked):
     """One measurement: a score has `value` and what goes with it, a failure has `error` and `timed_out`.
 
+    `only` is there where a rule chose what it read of the side; a `value` of null says that it chose none of the texts.
     `spans` count in the text as it was read, not as it is stored; `spans_more` is how many are left out.
     """
 
-    metric: str
-    of: Side
     millis: float
-    value: NotRequired[float | str | list[str]]
+    value: NotRequired[float | str | list[str] | None]
     labels: NotRequired[list[str] | None]
     by_label: NotRequired[dict[str, float]]
     spans: NotRequired[list[dict[str, Any]]]
@@ -65,8 +72,7 @@ def outcomes_of(decision: Decision) -> list[Outcome]:
             "status": str(outcome.status),
             "rules": [
                 {
-                    "metric": probe.metric,
-                    "of": probe.of,
+                    **_asked(probe),
                     "operator": rule.operator,
                     "target_value": rule.target_value,
                     "status": str(status),
@@ -81,10 +87,24 @@ def outcomes_of(decision: Decision) -> list[Outcome]:
 def coverage_of(decision: Decision) -> dict[str, list[str]]:
     """Which metrics were run, skipped, failed and late; another side than the stage's own is named behind an @."""
     own = decision.stage.kind
-    return {
-        name: [probe.metric if probe.of == own else f"{probe.metric}@{probe.of}" for probe in probes]
-        for name, probes in decision.coverage._asdict().items()
-    }
+    return {name: [_covered(probe, own) for probe in probes] for name, probes in decision.coverage._asdict().items()}
+
+
+def _covered(probe: Probe, own: Side) -> str:
+    side = "" if probe.of == own else f"@{probe.of}"
+    return f"{probe.metric}{side} ({probe.only})" if probe.only else f"{probe.metric}{side}"
+
+
+def _asked(probe: Probe) -> Asked:
+    """What was to be measured, as it is recorded."""
+    asked: Asked = {"metric": probe.metric, "of": probe.of}
+    return {**asked, "only": probe.only.model_dump(mode="json", exclude_defaults=True)} if probe.only else asked
+
+
+def probe_of(entry: Asked) -> Probe:
+    """What a record of a rule or a measurement is of."""
+    only = entry.get("only")
+    return Probe(entry["metric"], entry["of"], None if only is None else Selector.model_validate(only))
 
 
 def to_hide(decision: Decision, side: Side) -> list[Span]:
@@ -129,16 +149,14 @@ def measured_of(probe: Probe, measurement: Measurement, masker: Masker, hidden: 
     measurement = _plain(measurement)
     if isinstance(measurement, Failure):
         return {
-            "metric": probe.metric,
-            "of": probe.of,
+            **_asked(probe),
             "error": masker.note(measurement.error, hidden),
             "millis": round(measurement.millis, 3),
             "timed_out": measurement.timed_out,
         }
     value, labels, spans = measurement.value, measurement.labels, measurement.spans
     entry: Measured = {
-        "metric": probe.metric,
-        "of": probe.of,
+        **_asked(probe),
         "value": _storable(value),
         "labels": None if labels is None else [clean(label) for label in labels],
         "spans": [_span(span) for span in spans[:SPAN_LIMIT]],
@@ -158,12 +176,14 @@ def _plain(measurement: Measurement) -> Measurement:
 
     NaN would be read back as nothing, and nothing decides as "not triggered".
     """
-    if isinstance(measurement, Score) and not isinstance(measurement.value, (float, str, tuple)):
+    if isinstance(measurement, Failure) or measurement.value is None:
+        return measurement
+    if not isinstance(measurement.value, (float, str, tuple)):
         measurement = replace(measurement, value=float(measurement.value))
     return as_measurement(measurement)
 
 
-def _storable(value: float | str | tuple[str, ...]) -> float | str | list[str]:
+def _storable(value: Value) -> float | str | list[str] | None:
     if isinstance(value, tuple):
         return [clean(label) for label in value]
     return clean(value) if isinstance(value, str) else value

@@ -18,6 +18,8 @@ from guard.stages.rule import RISING, Test
 def windowed(probe: Probe, stage: Stage, metrics: Mapping[str, Metric]) -> bool:
     """Whether a measurement can be put together from windows of the stage's own text."""
     metric = metrics[probe.metric]
+    if probe.only is not None:  # a piece of JSON is no JSON
+        return False
     return metric.of_turn or (metric.windowed and metric.kind != "label" and probe.of == stage.kind)
 
 

@@ -144,6 +144,8 @@ class Traces:
 
     def _measured(self, stage: Span, probe: Probe, one: Measurement, began: int) -> None:
         attributes: dict[str, Any] = {"guard.metric": probe.metric, "guard.side": probe.of}
+        if probe.only is not None:
+            attributes["guard.only"] = str(probe.only)
         if isinstance(one, Failure):
             attributes["error.type"] = "timeout" if one.timed_out else "failed"
         elif isinstance(one, Score) and isinstance(one.value, float):

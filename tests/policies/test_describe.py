@@ -13,8 +13,9 @@ from guard.stages import Redact, Rule, Ruleset, Stage
 STAGE = Stage(name="input", kind="input")
 
 
-def rule(metric: str, operator: str, target: object = None, of: str | None = None) -> Rule:
-    return Rule.model_validate({"metric": metric, "operator": operator, "target_value": target, "of": of})
+def rule(metric: str, operator: str, target: object = None, of: str | None = None, **only: str) -> Rule:
+    written = {"metric": metric, "operator": operator, "target_value": target, "of": of, "only": only or None}
+    return Rule.model_validate(written)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,10 @@ def rule(metric: str, operator: str, target: object = None, of: str | None = Non
         (rule("pii", "contains", "ssn"), "pii of the input finds ssn"),
         (rule("pii", "empty"), "pii of the input finds nothing"),
         (rule("pii", "not_empty"), "pii of the input finds anything"),
+        (
+            rule("pii", "not_empty", of="tool_call", tool="search", path="$.query"),
+            "pii of the tool call (tool search, path $.query) finds anything",
+        ),
     ],
 )
 def test_a_rule_is_said_in_words(written: Rule, sentence: str, metrics: Registry) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.metrics import SIDES, Failure, Probe, Score, Span, Turn
+from guard.metrics.selector import Selector
 from guard.metrics.turn import Message
 from guard.stages import Stage, Status, decide
 from guard.store import Event, Masker, new_id, time_of
@@ -27,7 +28,8 @@ values = st.one_of(st.floats(allow_nan=False, allow_infinity=False), words, labe
 by_label = st.dictionaries(words, st.floats(0, 1), max_size=2)
 scores = st.builds(Score, values, st.none() | labels, spans.map(tuple), texts, millis, texts, by_label)
 failures = st.builds(Failure, texts, millis, st.booleans())
-probes = st.builds(Probe, st.sampled_from("abc"), st.sampled_from(SIDES))
+chosen = st.sampled_from([None, Selector(roles=("user",)), Selector(tool="search", path="$.query")])
+probes = st.builds(Probe, st.sampled_from("abc"), st.sampled_from(SIDES), chosen)
 rules = st.one_of(
     st.tuples(st.sampled_from(["gt", "lt", "gte", "lte", "eq", "neq"]), st.floats(-1, 2) | words),
     st.tuples(st.sampled_from(["all", "any"]), st.lists(words, max_size=3)),
@@ -41,7 +43,7 @@ def stages(draw) -> Stage:
     rulesets = []
     for number in range(draw(st.integers(0, 4))):
         written = [
-            {"metric": probe.metric, "of": probe.of, "operator": operator, "target_value": target}
+            {"metric": probe.metric, "of": probe.of, "only": probe.only, "operator": operator, "target_value": target}
             for probe, (operator, target) in draw(st.lists(st.tuples(probes, rules), min_size=1, max_size=3))
         ]
         action = draw(

@@ -64,7 +64,8 @@ class Reader:
         listed = result.pop(LISTS.get(method, ""), None)
         if isinstance(listed, list):
             message = {**message, "result": result}
-        clean, reply = await self._clean(message, sides)
+        tool = str(to.get("params", {}).get("name", "")) if to and method == CALL else ""
+        clean, reply = await self._clean(message, sides, tool)
         if reply is not None:
             return self._refusal(to or message, reply)
         if isinstance(listed, list):
@@ -99,11 +100,11 @@ class Reader:
         wanted: tuple[Side, ...] = (side,) if side else ("tool_result", "retrieval")
         return tuple(one for one in wanted if self.exchange.policy.has(one)) or ("tool_result",)
 
-    async def _clean(self, message: Message, sides: Sequence[Side]) -> tuple[Message, str | None]:
-        """The message with what the policy redacts replaced, or the policy's text where it refuses."""
+    async def _clean(self, message: Message, sides: Sequence[Side], tool: str = "") -> tuple[Message, str | None]:
+        """A message, perhaps a tool's result, with what the policy redacts replaced, or its text where it refuses."""
         for side in sides:
             texts, unread = read(said(message))
-            found = Turn((Said("tool", texts),)) if side == "tool_result" else Turn(documents=texts)
+            found = Turn((Said("tool", texts, tool),)) if side == "tool_result" else Turn(documents=texts)
             found = replace(found, labels=self.exchange.labels, unread=tuple(unread))
             turn, refused = await self.exchange.check_each(found, (side,))
             if refused is not None:

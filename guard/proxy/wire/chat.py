@@ -10,7 +10,7 @@ from time import time
 from uuid import uuid4
 
 from guard.errors import BadRequest, TooLarge, UpstreamError
-from guard.metrics.turn import Message, ToolCall, Turn, is_text_part, read_message, unread_parts
+from guard.metrics.turn import Message, ToolCall, Turn, is_text_part, read_messages, unread_parts
 from guard.proxy.wire import openai
 from guard.proxy.wire.chat_stream import FILTERED, ChatStream
 from guard.proxy.wire.fields import tools_of, unknown, with_tools
@@ -55,7 +55,7 @@ class Chat:
     def read_request(self, body: Body, labels: Mapping[str, str]) -> Turn:
         """The turn that a request asks for, before it is answered."""
         return Turn(
-            messages=tuple(read_message(message) for message in body["messages"]),
+            messages=read_messages(body["messages"]),
             documents=tuple(str(document.value) for document in _documents(body)),
             tools=tools_of(body),
             labels=labels,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import NoReturn
 from uuid import uuid4
 
@@ -45,9 +45,11 @@ class Messages:
     def read_request(self, body: Body, labels: Mapping[str, str]) -> Turn:
         """The turn that a request asks for. What is in a block of a tool is the tool's, whose message it stands in."""
         read = list(slots(body))
-        said = groupby((slot for slot in read if slot.kind == "said"), key=itemgetter(0, 1))
+        said = groupby((slot for slot in read if slot.kind == "said"), key=attrgetter("message", "role", "tool"))
         return Turn(
-            messages=tuple(Message(role, tuple(str(slot.place.value) for slot in of)) for (_, role), of in said),
+            messages=tuple(
+                Message(role, tuple(str(slot.place.value) for slot in of), tool) for (_, role, tool), of in said
+            ),
             documents=tuple(str(slot.place.value) for slot in read if slot.kind == "document"),
             tools=tools_of(body),
             labels=labels,

@@ -90,7 +90,8 @@ class Responses:
         """The turn that a request asks for, before it is answered."""
         try:
             messages = tuple(
-                Message(role, tuple(holder[key] for holder, key in places)) for role, places in written(body)
+                Message(role, tuple(holder[key] for holder, key in places), tool)
+                for role, tool, places in written(body)
             )
         except UpstreamError as error:  # too deep
             raise BadRequest(f"'input' cannot be read: {error}", param="input") from None
@@ -118,7 +119,7 @@ class Responses:
             return body
         read = ("input", "instructions", "prompt")
         body = {**body, **deepcopy({field: body[field] for field in read if field in body})}
-        for (role, places), message in zip(list(written(body)), after.messages, strict=True):
+        for (role, _, places), message in zip(list(written(body)), after.messages, strict=True):
             for (holder, key), text in zip(places, message.parts, strict=True):
                 earlier = role in MODEL_ROLES | TOOL_ROLES
                 holder[key] = placeholders.hide(text, in_json=key == "arguments") if earlier else text

@@ -99,23 +99,38 @@ def _is_media(node: Any, key: str | int, value: str) -> bool:
     return key in _ADDRESSES and _MEDIA.fullmatch(value) is not None
 
 
-def written(body: Body) -> Iterator[tuple[str, list[tuple[Any, str | int]]]]:
-    """The texts of a request by who wrote them: a message's role, and the objects or arrays and keys that hold them."""
+def written(body: Body) -> Iterator[tuple[str, str, list[tuple[Any, str | int]]]]:
+    """The texts of a request by who wrote them: a message's role, a tool's name, and what holds them with which key.
+
+    The name is empty where it is no tool's result, or the request does not hold its call.
+    """
     if isinstance(body.get("instructions"), str):
-        yield "system", [(body, "instructions")]
+        yield "system", "", [(body, "instructions")]
     if variables := (body.get("prompt") or {}).get("variables"):
-        yield "user", list(_values(variables))
+        yield "user", "", list(_values(variables))
     if isinstance(body.get("input"), str):
-        yield "user", [(body, "input")]
+        yield "user", "", [(body, "input")]
         return
+    called: dict[str, str] = {}
     for item in body.get("input") or ():
+        if kind_of(item) in MODELS and isinstance(item.get("call_id"), str):
+            # The nearest call before a result is its own.
+            called[item["call_id"]] = named(item)
         # The model's own items may hold results too: those are read as what a tool said.
         by_role: dict[str, list[tuple[Any, str | int]]] = {}
         role = role_of(item)
         for path, holder, key in texts(item):
             result = kind_of(item) in MODELS and path[0] in RESULTS
             by_role.setdefault("tool" if result else role, []).append((holder, key))
-        yield from by_role.items()
+        # What the provider's own tools gave stands in the call.
+        tool = named(item) if kind_of(item) in MODELS else called.get(str(item.get("call_id")), "")
+        for said_by, places in by_role.items():
+            yield said_by, tool if said_by == "tool" else "", places
+
+
+def named(item: Body) -> str:
+    """The name of the tool that an item of the model's calls: a built-in one is called by the item's kind."""
+    return str(item.get("name") or item.get("type"))
 
 
 def role_of(item: Body) -> str:
@@ -143,7 +158,7 @@ def answered(response: Body) -> Iterator[Place]:
 def said(item: Body, path: Path) -> Iterator[Place]:
     """The texts and calls of an item of an answer, which stands at `path`."""
     kind = str(item.get("type"))
-    name = str(item.get("name") or kind)
+    name = named(item)
     called = CALLS.get(kind)
     if called is not None:
         # Also without arguments: a call is one.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from guard.metrics.turn import MODEL_ROLES, TRUSTED_ROLES, unread_kind
-from guard.proxy.wire.blocks import Given, is_result, texts
+from guard.proxy.wire.blocks import Given, is_call, is_result, texts
 from guard.proxy.wire.leaves import Body
 from guard.proxy.wire.wire import Place
 
@@ -17,23 +17,29 @@ READ = frozenset({"text", "content"})
 
 
 class Slot(NamedTuple):
-    """A text of a request: the number of its message, who speaks there, and what it is."""
+    """A text of a request: the number of its message, who speaks there, what it is, and the tool that it is from.
+
+    `tool` is empty where it is from none, or the request does not hold its call.
+    """
 
     message: int
     role: str
     kind: Literal["said", "document", "given"]
     place: Place
+    tool: str = ""
 
 
 def slots(body: Body) -> Iterator[Slot]:
     """Each text of a request in its order, the system prompt's first."""
+    called: dict[str, str] = {}
     if body.get("system") is not None:
-        yield from _content(body, "system", -1, "system")
+        yield from _content(body, "system", -1, "system", called)
     for number, message in enumerate(body["messages"]):
-        yield from _content(message, "content", number, message["role"])
+        yield from _content(message, "content", number, message["role"], called)
 
 
-def _content(holder: Body, key: str, message: int, role: str) -> Iterator[Slot]:
+def _content(holder: Body, key: str, message: int, role: str, called: dict[str, str]) -> Iterator[Slot]:
+    """The texts of a message; `called` are the names of the tools that were called so far, by the calls' ids."""
     if isinstance(holder[key], str):
         yield Slot(message, role, "said", Place((), holder, key))
         return
@@ -41,11 +47,14 @@ def _content(holder: Body, key: str, message: int, role: str) -> Iterator[Slot]:
     for block in holder[key]:
         speaker = "tool" if is_result(block) and not trusted else role
         document = block["type"] in DOCUMENTS and not trusted
+        if is_call(block) and isinstance(block.get("id"), str):
+            called[block["id"]] = str(block.get("name") or "")
+        tool = called.get(str(block.get("tool_use_id")), "") if speaker == "tool" else ""
         for path, at, name in texts(block):
             if isinstance(at[name], str):
-                yield Slot(message, speaker, "document" if document else "said", Place(path, at, name))
+                yield Slot(message, speaker, "document" if document else "said", Place(path, at, name), tool)
             else:
-                yield Slot(message, speaker, "given" if role in MODEL_ROLES else "said", Given(path, at, name))
+                yield Slot(message, speaker, "given" if role in MODEL_ROLES else "said", Given(path, at, name), tool)
 
 
 def role_of(message: Body) -> str:
