@@ -110,9 +110,15 @@ class Busy(GuardError):
 
 
 class Overloaded(Busy):
-    """More is under way than can be done in time."""
+    """More is under way than can be done in time; `over` says of what there is too much."""
 
     code = "overloaded"
+
+    def __init__(
+        self, message: str, *, over: Literal["requests", "streams", "measurements"], retry_after: float = 1.0
+    ) -> None:
+        self.over = over
+        super().__init__(message, retry_after=retry_after)
 
 
 class RateLimited(Busy):

@@ -11,7 +11,7 @@ from secrets import token_bytes
 from time import perf_counter
 from typing import Any, Protocol
 
-from guard.errors import Blocked
+from guard.errors import Blocked, Overloaded
 from guard.loop import run
 from guard.metrics import ASKED, Measurements, Probe, Side, Turn
 from guard.metrics.measure import Needed, measure
@@ -128,13 +128,22 @@ class Exchange:
     unread: Counter[str] = field(default_factory=Counter)
 
     async def check(self, turn: Turn, kind: Side, *, observed: bool = False) -> Verdict:
-        """Check one side of a turn by the policy's stage of that kind; `observed`: without enforcing any of it."""
+        """Check one side of a turn by the policy's stage of that kind; `observed`: without enforcing any of it.
+
+        Raises Overloaded where a check that could not be begun would be answered, and the guard has a `line`.
+        """
         started = perf_counter()
         stage = self.policy.stage(kind)
         stage = stage.observed if observed else stage
         turn = turn.reading(self.policy.reads)
         measurements = await self.measure(stage, turn)
-        return self.conclude(stage, turn, measurements, started)
+        return self.in_time(self.conclude(stage, turn, measurements, started))
+
+    def in_time(self, verdict: Verdict) -> Verdict:
+        """The verdict, unless it only says that the guard has too much to do. Raises Overloaded then."""
+        if self.guard.line is not None and verdict.decision.unstarted:
+            raise Overloaded("more is to be measured than can be in time; try again", over="measurements")
+        return verdict
 
     async def check_each(self, turn: Turn, kinds: Iterable[Side]) -> tuple[Turn, Verdict | None]:
         """The turn to go on with after the policy's stages of these kinds, and the verdict that ends it, if any."""
@@ -165,6 +174,8 @@ class Exchange:
             needed=still,
             verdicts=self.guard.verdicts,
             lookback=stage.lookback,
+            # Only what is new is turned away: of an answer that a provider has been paid for, the rest is waited for.
+            line=self.guard.line if stage.kind in ASKED else None,
         )
 
     def conclude(self, stage: Stage, turn: Turn, measurements: Measurements, started: float) -> Verdict:
@@ -201,7 +212,8 @@ class Guard:
     `comparer` has turns decided by candidates too; `random` picks among override choices (seed it to repeat a run);
     `measure_all` measures also what can no longer change the decision, for recordings that other policies will be tried
     on; `project` is what events are recorded under; `verdicts` keeps what was said of texts that come again (default:
-    its own); `key` draws pseudonyms and fakes (default: another one in each process).
+    its own); `key` draws pseudonyms and fakes (default: another one in each process); `line`: so many measurements may
+    wait for a thread before requests are refused as Overloaded (default: none are, and what is not begun is late).
     """
 
     def __init__(
@@ -217,6 +229,7 @@ class Guard:
         project: str = "default",
         verdicts: Verdicts | None = None,
         key: str = "",
+        line: int | None = None,
     ) -> None:
         self.policies = policies
         self.recorder = recorder
@@ -230,6 +243,7 @@ class Guard:
         self.project = project
         self.verdicts = verdicts or Verdicts()
         self.key = key.encode() or _KEY
+        self.line = line
 
     def exchange(self, *, app: str = "", model: str = "", route: str = "", policy: str = "", **labels: str) -> Exchange:
         """A new request under the policy that applies to it, or that is named. Raises NoPolicy where there is none."""

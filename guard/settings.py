@@ -64,7 +64,9 @@ class Settings(FileSettings):
     )
     connect_timeout: float = Field(default=5.0, gt=0, description="Seconds to connect to the provider.")
     read_timeout: float = Field(default=120.0, gt=0, description="Seconds to wait for the provider's next bytes.")
-    max_connections: int = Field(default=1000, gt=0, description="Connections to the provider, for each worker.")
+    max_connections: int = Field(
+        default=0, ge=0, description="Connections to a provider, for each worker; 0: as many as requests and streams."
+    )
     deadline: float = Field(
         default=600.0, gt=0, description="Seconds for a request in all: every attempt, and a stream to its end."
     )
@@ -89,6 +91,15 @@ class Settings(FileSettings):
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8787, ge=0, le=65535, description="The port to listen on; 0 for any free one.")
     workers: int = Field(default=1, ge=1, le=256, description="Processes that serve.")
+    max_requests: int = Field(
+        default=1000, gt=0, description="Requests under way at once, for each worker; a stream until its first event."
+    )
+    max_streams: int = Field(default=1000, ge=0, description="Streams under way at once, for each worker.")
+    queue: int = Field(default=100, ge=0, description="Requests that wait for a place, for each worker.")
+    queue_timeout: float = Field(default=1.0, gt=0, description="Seconds that they wait before they are refused.")
+    measure_queue: int = Field(
+        default=64, ge=0, description="Measurements that wait for a thread before new requests are refused."
+    )
     drain_delay: float = Field(
         default=2.0, ge=0, description="Seconds for which a worker told to end (SIGTERM) serves on as not ready."
     )
@@ -173,6 +184,11 @@ class Settings(FileSettings):
     trace_text: Literal["none", "masked", "full"] = Field(
         default="none", description="How much of prompts and answers stands in the traces."
     )
+
+    @property
+    def connections(self) -> int:
+        """To each provider, for each worker."""
+        return self.max_connections or self.max_requests + self.max_streams
 
     @field_validator("mcp", mode="before")
     @classmethod

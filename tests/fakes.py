@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -228,6 +229,13 @@ class Streamed:
 def streamed(response: Any) -> Streamed:
     """What a response streamed."""
     return Streamed(response.text)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let everything else go on until it is true."""
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110 - nobody sets an event for a test
+            await asyncio.sleep(0)
 
 
 class Clock:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from guard.cli.files import OTHERS, allow_files
 from guard.errors import NoPolicy, SettingsError
 from guard.keys import hash_key, make_key
 from guard.policies import PolicySet, load_policies
@@ -47,6 +48,7 @@ def serve(
     }
     settings = Settings.load(config, **flags)
     _say_what_is_served(settings)
+    _allow_connections(settings)
     # Workers are fresh processes: they read the same settings from the environment.
     os.environ.update({f"GUARD_{name.upper()}": str(value) for name, value in flags.items() if value is not None})
     if settings.workers > 1 and not settings.redact_key.get_secret_value():
@@ -123,6 +125,19 @@ def _say_what_is_served(settings: Settings) -> None:
     console.print(f"Apps use http://{settings.host}:{settings.port}/v1 as their OpenAI base URL.", markup=False)
     if not keys.required and not settings.central and settings.host not in LOOPBACK:
         console.print("warning: no app keys are set, so anyone who reaches this port can use it; see: guard key")
+
+
+def _allow_connections(settings: Settings) -> None:
+    """Let a worker have all the connections that its settings let in, or warn that it cannot."""
+    # One of the caller, one of the provider.
+    wanted = 2 * (settings.max_requests + settings.max_streams) + settings.queue + OTHERS
+    allowed = allow_files(wanted)
+    if allowed < wanted:
+        Console(file=sys.stderr).print(
+            f"warning: a worker may have {allowed:,} files open, and its settings let in what needs {wanted:,}; "
+            "raise the limit (ulimit -Hn), use more workers, or lower max_requests and max_streams",
+            soft_wrap=True,
+        )
 
 
 def _policies(settings: Settings, keys: AppKeys) -> PolicySet:

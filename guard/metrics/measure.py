@@ -9,25 +9,20 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from itertools import groupby
 from time import perf_counter
-from typing import TypeAlias
-
-import anyio.to_thread
-from anyio.lowlevel import RunVar
+from typing import TypeAlias, TypeVar
 
 from guard.metrics.metric import Cost, Metric, as_measurement
 from guard.metrics.plan import Plan, Work
 from guard.metrics.score import ABSENT, Failure, Measurement, Measurements, Probe
+from guard.metrics.threads import Crowded, threads
 from guard.metrics.turn import Turn
 from guard.metrics.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
-#: Threads that `def` metrics share. One that hangs keeps its thread; the others' callers then see "late", never "safe".
-THREADS = 16
+T = TypeVar("T")
 
 Needed: TypeAlias = Callable[[Measurements], Collection[Probe]]
-
-_limiter: RunVar[anyio.CapacityLimiter] = RunVar("guard.measure.limiter")
 
 
 async def measure(
@@ -39,10 +34,12 @@ async def measure(
     needed: Needed | None = None,
     verdicts: Verdicts | None = None,
     lookback: int = 0,
+    line: int | None = None,
 ) -> dict[Probe, Measurement]:
     """Measure `probes` on `turn`, within `timeout` seconds for all of them together.
 
-    An exception becomes a Failure, lateness a Failure with `timed_out`. Metrics run by cost class, those of one class
+    An exception becomes a Failure, lateness a Failure with `timed_out`; one that no thread was free for is `unstarted`
+    too, at once where `line` others wait for a thread already. Metrics run by cost class, those of one class
     together; before a dearer class `needed(results so far)` says which probes can still matter, and the others are left
     out of the result. Without `needed` everything is measured. With `verdicts` a windowed metric reads only what it has
     not read before, and each message's border with up to `lookback` earlier ones. Raises nothing of a metric's own.
@@ -74,7 +71,7 @@ async def measure(
                 waiting.setdefault(together, {})[probe] = work
         if waiting:
             left = None if deadline is None else deadline - perf_counter()
-            for measured in await asyncio.gather(*(_some(group, left) for group in waiting.values())):
+            for measured in await asyncio.gather(*(_some(group, left, line) for group in waiting.values())):
                 results.update(measured)
     if verdicts is not None:
         verdicts.flush()
@@ -106,38 +103,37 @@ def _now(work: Work) -> Measurement:
     return _timed(measurement, started)
 
 
-async def _some(group: Mapping[Probe, Work], seconds: float | None) -> dict[Probe, Measurement]:
+async def _some(group: Mapping[Probe, Work], seconds: float | None, line: int | None) -> dict[Probe, Measurement]:
     if len(group) == 1:
-        return {probe: await _one(work, seconds) for probe, work in group.items()}
+        return {probe: await _one(work, seconds, line) for probe, work in group.items()}
     measured: dict[Probe, Measurement] = {}
 
     def each() -> None:
         for probe, work in group.items():
             measured[probe] = _now(work)
 
-    started = perf_counter()
+    started, missing = perf_counter(), _late
     try:
-        async with asyncio.timeout(seconds):
-            await anyio.to_thread.run_sync(each, abandon_on_cancel=True, limiter=_threads())
+        await _thread(each, seconds, line)
+    except Crowded:
+        missing = _unstarted
     except TimeoutError:
         for work in group.values():
             work.stop()
-    return {probe: measured.get(probe) or _timed(_late(work.metric), started) for probe, work in group.items()}
+    return {probe: measured.get(probe) or _timed(missing(work.metric), started) for probe, work in group.items()}
 
 
-async def _one(work: Work, seconds: float | None) -> Measurement:
+async def _one(work: Work, seconds: float | None, line: int | None) -> Measurement:
     metric = work.metric
     started = perf_counter()
     try:
-        async with asyncio.timeout(seconds):
-            if work.waits:
-                result = work.run()
-            else:
-                # Abandoned, not awaited, when late: a thread cannot be stopped, and the turn must not wait for it.
-                result = await anyio.to_thread.run_sync(work.run, abandon_on_cancel=True, limiter=_threads())
-            if inspect.isawaitable(result):
+        result = work.run() if work.waits else await _thread(work.run, seconds, line)
+        if inspect.isawaitable(result):
+            async with asyncio.timeout(None if seconds is None else seconds - (perf_counter() - started)):
                 result = await result
         measurement = as_measurement(result, metric.kind)
+    except Crowded:
+        measurement = _unstarted(metric)
     except TimeoutError as error:
         work.stop()
         late = seconds is not None and perf_counter() - started >= seconds
@@ -145,6 +141,17 @@ async def _one(work: Work, seconds: float | None) -> Measurement:
     except Exception as error:  # noqa: BLE001 - a metric is foreign code: whatever it raises is a failure of its own
         measurement = _failure(metric, error)
     return _timed(measurement, started)
+
+
+async def _thread(function: Callable[[], T], seconds: float | None, line: int | None) -> T:
+    # What dearer metrics have no time left for is late by the others' doing, however many threads are free.
+    if seconds is not None and seconds <= 0:
+        raise TimeoutError
+    return await threads().run(function, seconds, line)
+
+
+def _unstarted(metric: Metric) -> Failure:
+    return Failure(f"no thread was free in time for {metric.name}", timed_out=True, unstarted=True)
 
 
 def _late(metric: Metric) -> Failure:
@@ -159,12 +166,3 @@ def _failure(metric: Metric, error: Exception) -> Failure:
 
 def _timed(measurement: Measurement, started: float) -> Measurement:
     return replace(measurement, millis=(perf_counter() - started) * 1000, began=started)
-
-
-def _threads() -> anyio.CapacityLimiter:
-    try:
-        return _limiter.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(THREADS)
-        _limiter.set(limiter)
-        return limiter

@@ -58,11 +58,15 @@ ABSENT = Score(None, characters=0)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One measurement that did not succeed: `error` says why; `timed_out` that it was late rather than wrong."""
+    """One measurement that did not succeed: `error` says why; `timed_out` that it was late rather than wrong.
+
+    `unstarted` says that it was late because it was never begun: more was to be measured than can be.
+    """
 
     error: str
     millis: float = 0.0
     timed_out: bool = False
+    unstarted: bool = False
     began: float = field(default=0.0, compare=False, repr=False)
 
 

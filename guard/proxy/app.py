@@ -19,13 +19,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from guard.compare import Comparer
-from guard.errors import BadRequest, GuardError
+from guard.errors import BadRequest, GuardError, Overloaded
 from guard.guard import Exchange, Guard
 from guard.metrics.far import WAIT, FarVerdicts
 from guard.metrics.verdicts import Verdicts
 from guard.notify import Notifier
 from guard.policies.central import PAUSE
 from guard.policies.live import LivePolicies
+from guard.proxy.admission import Admission, Admitted
 from guard.proxy.auth import AppKeys
 from guard.proxy.body import Json, headers_of, status_of
 from guard.proxy.check import check
@@ -44,7 +45,7 @@ from guard.proxy.mcp.route import ROUTE as MCP
 from guard.proxy.mcp.route import mcp
 from guard.proxy.mcp.servers import McpServers
 from guard.proxy.moderations import moderations
-from guard.proxy.proxy import HungUp, Proxy
+from guard.proxy.proxy import HungUp, Proxy, proxy_of
 from guard.proxy.resilience.opening import open_anthropic, open_targets
 from guard.proxy.upstream import Upstream, UpstreamRefused
 from guard.proxy.watched import Watched, look_at, metrics
@@ -87,7 +88,8 @@ def create_app(
     watched = [Middleware(Watched, routes)] if settings.metrics or settings.traces else []
     handlers = {GuardError: _guard_error, HTTPException: _http_error, Exception: _bug, HungUp: _hung_up}
     lifespan = partial(_lifespan, settings, upstream, servers, drains)
-    return Starlette(routes=routes, middleware=watched, exception_handlers=handlers, lifespan=lifespan)
+    middleware = [*watched, Middleware(Admitted, _guard_error)]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=lifespan)
 
 
 def serving_app() -> Starlette:
@@ -124,12 +126,14 @@ async def _lifespan(
             project=settings.project,
             verdicts=_verdicts(settings, stack),
             key=settings.redact_key.get_secret_value(),
+            line=settings.measure_queue,
         )
         targets = await asyncio.to_thread(open_targets, settings, stack, upstream)
         anthropic = open_anthropic(settings, stack, targets)
         app.state.watching = watching
+        admission = Admission(settings)
         if watching is not None:
-            await stack.enter_async_context(watching.started(look_at(policies, buffer, targets, anthropic)))
+            await stack.enter_async_context(watching.started(look_at(policies, buffer, admission, targets, anthropic)))
         keys = AppKeys.of(settings.apps, live=lambda: policies.current.keys)
         if settings.central:
             await stack.enter_async_context(Reporter(policies, guard, comparer, buffer))
@@ -139,7 +143,7 @@ async def _lifespan(
             stack.push_async_callback(servers.aclose)
         limits = Limits(settings.limits, redis, longest=settings.deadline)
         app.state.proxy = Proxy(
-            guard, targets, anthropic, keys, limits, settings, policies, drain, servers, buffer, redis
+            guard, targets, anthropic, keys, limits, settings, policies, drain, servers, admission, buffer, redis
         )
         yield
 
@@ -184,6 +188,8 @@ async def _recording(settings: Settings, stack: AsyncExitStack) -> Buffer | None
 
 async def _guard_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GuardError)
+    if isinstance(error, Overloaded):
+        proxy_of(request).admission.refused[error.over] += 1
     if isinstance(error, UpstreamRefused):
         return Json(error.body, error.status, {**error.headers, **headers_of(error), **_checked(request)})
     return _told(request, error, status_of(error), headers_of(error))

@@ -12,10 +12,11 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from guard.errors import BadRequest, Filtered, UpstreamError
+from guard.errors import BadRequest, Filtered, Overloaded, UpstreamError
 from guard.guard import Exchange, Verdict
 from guard.metrics import ANSWERED, ASKED, Turn
 from guard.proxy import sse
+from guard.proxy.admission import as_stream
 from guard.proxy.auth import Caller
 from guard.proxy.body import Json, read_json
 from guard.proxy.headers import guard_headers, summary
@@ -45,6 +46,8 @@ def handler(wire: Wire) -> Callable[[Request], Awaitable[Response]]:
         caller = proxy.keys.caller(request)
         body = await read_json(request, proxy.settings.max_body)
         wire.validate(body, proxy.settings.max_messages)
+        if wire.streams(body):
+            as_stream(request)
         lease = await proxy.limits.enter(caller, wire.labels(body))
         return await lease.around(_first_answer(request, proxy, wire, caller, body, lease))
 
@@ -207,7 +210,7 @@ class Call:
                 yield streaming.encode(event)
             yield sse.comment(summary(self.exchange))
             yield streaming.end
-        except UpstreamError as error:
+        except (UpstreamError, Overloaded) as error:
             # The status has left already.
             for event in streaming.broken(error):
                 yield streaming.encode(event)

@@ -27,6 +27,8 @@ async def readyz(request: Request) -> Response:
         "policies": policies,
         "problem": proxy.policies.status.error,
         "upstreams": {**proxy.targets.states, **proxy.anthropic.states},
+        "load": proxy.admission.load,
+        "refused": dict(proxy.admission.refused),
         "events": asdict(proxy.events.stats) if proxy.events else None,
         "redis": (proxy.redis.problem or "ok") if proxy.redis else None,
     }

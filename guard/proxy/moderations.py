@@ -8,7 +8,7 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 
-from guard.errors import BadRequest, GuardError
+from guard.errors import BadRequest, GuardError, Overloaded
 from guard.metrics import Failure, Probe, Score, Turn
 from guard.metrics.measure import measure
 from guard.metrics.registry import REGISTRY
@@ -48,7 +48,7 @@ async def moderations(request: Request) -> Response:
     proxy = proxy_of(request)
     proxy.keys.app(request)
     body = await read_json(request, proxy.settings.max_body)
-    results = [await unless_hung_up(request, _result(text)) for text in _texts(body)]
+    results = [await unless_hung_up(request, _result(text, proxy.settings.measure_queue)) for text in _texts(body)]
     return Json({"id": f"modr-{uuid4().hex[:24]}", "model": MODEL, "results": results})
 
 
@@ -72,11 +72,13 @@ def _texts(body: dict[str, Any]) -> list[str]:
     return ["\n".join(part["text"] for part in given)]
 
 
-async def _result(text: str) -> dict[str, Any]:
+async def _result(text: str, line: int) -> dict[str, Any]:
     """One text's result. Categories that no local metric knows are null."""
     probe = Probe("toxicity", "input")
-    measured = (await measure([probe], Turn.of(text), REGISTRY, timeout=SECONDS))[probe]
+    measured = (await measure([probe], Turn.of(text), REGISTRY, timeout=SECONDS, line=line))[probe]
     if isinstance(measured, Failure):
+        if measured.unstarted:
+            raise Overloaded("more is to be measured than can be in time; try again", over="measurements")
         raise NotMeasured(f"the text could not be judged: {measured.error}")
     labels = set(measured.labels or ())
     scores = {category: _score(measured, label) for category, label in CATEGORIES.items()}

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from guard.guard import Guard
 from guard.policies.live import LivePolicies
+from guard.proxy.admission import Admission
 from guard.proxy.auth import AppKeys
 from guard.proxy.drain import Drain
 from guard.proxy.limits import Limits
@@ -37,6 +38,7 @@ class Proxy:
     policies: LivePolicies
     drain: Drain
     mcp: McpServers
+    admission: Admission
     events: Buffer | None = None
     redis: SharedRedis | None = None
 

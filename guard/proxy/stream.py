@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from guard.errors import UpstreamError
+from guard.errors import Overloaded, UpstreamError
 from guard.guard import Exchange, Verdict
 from guard.metrics import Turn
 from guard.proxy.calls import Call, Calls
@@ -224,27 +224,29 @@ async def guarded(
     """The events of an answer that the caller may have, as soon as they may leave.
 
     `window` and `overlap` are characters, `limit` the bytes that are kept of the answer. Stops taking events when a
-    verdict ends the answer. Raises the provider's UpstreamError, after all that may leave of what came before it.
+    verdict ends the answer. Raises the provider's UpstreamError, after all that may leave of what came before it, and
+    Overloaded where no thread was free in time to read the rest.
     """
     stream = Stream(wire, exchange, turn, window=window, overlap=overlap, limit=limit)
     broken: UpstreamError | None = None
     ending: Verdict | None = None
     try:
-        async for event in events:
-            ending = await stream.add(event)
+        try:
+            async for event in events:
+                ending = await stream.add(event)
+                for leaving in stream.leaving(cut=ending is not None):
+                    yield leaving
+                if ending is not None:
+                    break
+        except UpstreamError as error:
+            broken = error
+        if ending is None:
+            ending = await stream.finish()
             for leaving in stream.leaving(cut=ending is not None):
                 yield leaving
-            if ending is not None:
-                break
-    except UpstreamError as error:
-        broken = error
-    except (GeneratorExit, asyncio.CancelledError):
+    except (GeneratorExit, asyncio.CancelledError, Overloaded):
         stream.abandon()
         raise
-    if ending is None:
-        ending = await stream.finish()
-        for leaving in stream.leaving(cut=ending is not None):
-            yield leaving
     for leaving in wire.override(ending.reply or "") if ending else ():
         yield leaving
     if broken is not None:
@@ -252,4 +254,6 @@ async def guarded(
 
 
 def _stopped(text: HoldBack) -> Verdict | None:
-    return text.ended if text.ended is not None and text.ended.reply is not None else None
+    if text.ended is None or text.ended.reply is None:
+        return None
+    return text.exchange.in_time(text.ended)

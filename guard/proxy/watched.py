@@ -15,12 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guard.errors import Unauthorised
 from guard.policies.live import LivePolicies
+from guard.proxy.admission import Admission
 from guard.proxy.resilience import Targets
 from guard.proxy.resilience.breaker import State
 from guard.proxy.upstream import Upstream
 from guard.store.buffer import Buffer
 from guard.telemetry import Telemetry
-from guard.telemetry.families import POLICY_PROBLEM, UPSTREAM_STATE
+from guard.telemetry.families import LOAD, POLICY_PROBLEM, REFUSED, UPSTREAM_STATE
 from guard.telemetry.meters import Meters
 from guard.telemetry.running import Running
 from guard.telemetry.sampler import Events
@@ -107,7 +108,9 @@ class WatchedUpstream:
         await self._upstream.aclose()
 
 
-def look_at(policies: LivePolicies, buffer: Buffer | None, *targets: Targets) -> Callable[[Meters], None]:
+def look_at(
+    policies: LivePolicies, buffer: Buffer | None, admission: Admission, *targets: Targets
+) -> Callable[[Meters], None]:
     """What puts into the meters, each time it is called, what nobody tells of as it happens."""
     events = Events(buffer.stats) if buffer is not None else None
 
@@ -115,6 +118,10 @@ def look_at(policies: LivePolicies, buffer: Buffer | None, *targets: Targets) ->
         meters.tally.set(POLICY_PROBLEM, float(bool(policies.status.error)))
         for provider, state in (pair for each in targets for pair in each.states.items()):
             meters.tally.set(UPSTREAM_STATE, STATES[state], provider)
+        for of, number in admission.load.items():
+            meters.tally.set(LOAD, number, of)
+        for over, number in admission.refused.items():
+            meters.tally.set(REFUSED, number, over)
         if events is not None:
             events.look(meters)
 

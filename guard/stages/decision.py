@@ -60,6 +60,16 @@ class Decision:
         return isinstance(self.action, Override)
 
     @property
+    def unstarted(self) -> bool:
+        """Whether the text is not passed on because a check was never begun, for want of a free thread."""
+        return self.status in UNRESOLVED and any(
+            isinstance(rule.measurement, Failure) and rule.measurement.unstarted
+            for outcome in self.outcomes
+            if outcome.ruleset is self.ruleset
+            for rule in outcome.rules
+        )
+
+    @property
     def triggered(self) -> tuple[Ruleset, ...]:
         """Every triggered ruleset, observed ones too, in order."""
         return tuple(outcome.ruleset for outcome in self.outcomes if outcome.status == Status.TRIGGERED)

@@ -42,6 +42,8 @@ FIRST_TOKEN_SECONDS = Family(
     SLOW,
 )
 IN_FLIGHT = Family("guard_requests_in_flight", "gauge", "Requests that are being answered.")
+LOAD = Family("guard_load", "gauge", "What a worker has taken on: under way, and waiting for it.", ("of",))
+REFUSED = Family("guard_refused", "counter", "Requests refused as overload, by what there was too much of.", ("over",))
 DECISIONS = Family("guard_decisions", "counter", "Decisions of stages.", ("policy", "stage", "status", "action", "app"))
 RULESETS = Family(
     "guard_rulesets",

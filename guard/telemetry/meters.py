@@ -51,7 +51,8 @@ class Meters:
                 continue  # measured for an earlier request, and known since
             self.tally.observe(given.METRIC_SECONDS, measurement.millis / 1000, probe.metric)
             if isinstance(measurement, Failure):
-                self.tally.add(given.METRIC_FAILURES, probe.metric, "late" if measurement.timed_out else "failed")
+                why = "unstarted" if measurement.unstarted else "late" if measurement.timed_out else "failed"
+                self.tally.add(given.METRIC_FAILURES, probe.metric, why)
 
     def released(self, exchange: Exchange) -> None:
         """Note how long the first of a streamed text took, where a request is being served."""

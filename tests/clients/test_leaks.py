@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from guard.metrics.measure import THREADS
+from guard.metrics.threads import THREADS
 from tests.clients.test_hang_up import URL, body, until
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from guard.errors import BadRequest, GuardError, TooLarge, UpstreamError
+from guard.errors import BadRequest, Busy, GuardError, TooLarge, UpstreamError
 
 Message = dict[str, Any]
 
@@ -109,7 +109,7 @@ def error(code: int, message: str, *, to: Message | None = None, data: dict[str,
 
 def error_of(problem: GuardError, *, to: Message | None = None) -> Message:
     """The same for an error of ours; `data.code` is the code that the other routes give."""
-    known = isinstance(problem, (BadRequest, UpstreamError))
+    known = isinstance(problem, (BadRequest, Busy, UpstreamError))
     code = getattr(problem, "json_rpc", INVALID_REQUEST if isinstance(problem, BadRequest) else INTERNAL_ERROR)
     return error(code, str(problem), to=to, data={"code": problem.code if known else "guard_error"})
 

@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from guard.errors import BadRequest, GuardError, UpstreamError
 from guard.proxy import sse
+from guard.proxy.admission import as_stream
 from guard.proxy.body import Json, read_bytes
 from guard.proxy.handler import STREAM
 from guard.proxy.headers import guard_headers, summary
@@ -46,6 +47,8 @@ async def mcp(request: Request) -> Response:
     if request.method == "POST":
         return await _posted(session, asked)
     ends = request.method == "DELETE"
+    if not ends:
+        as_stream(request)
     async with AsyncExitStack() as stack:
         response = await unless_hung_up(request, stack.enter_async_context(session.send(endless=not ends)))
         if response.status_code >= 400:
@@ -106,6 +109,8 @@ async def _posted(session: Session, asked: Asked) -> Response:
     mirrors = {} if asked.batch else mirrored(session.request.headers, messages[0], asked.sent[0])
     content = asked.sent if asked.batch else asked.sent[0]
     endless = any(message.get("method") in ENDLESS for message in asked.sent)
+    if endless:
+        as_stream(session.request)
     async with AsyncExitStack() as stack:
         sending = stack.enter_async_context(session.send(content, mirrors, endless=endless))
         response = await unless_hung_up(session.request, sending)

@@ -46,7 +46,7 @@ class McpServers:
     @classmethod
     def of(cls, settings: Settings) -> McpServers:
         """Those of the settings. Raises SettingsError where a key is missing."""
-        limits = httpx.Limits(max_connections=settings.max_connections)
+        limits = httpx.Limits(max_connections=settings.connections)
         # Redirects are not followed: a server must not be able to send a call, or the key, somewhere else.
         return cls(settings, httpx.AsyncClient(transport=AiohttpTransport(limits=limits)))
 

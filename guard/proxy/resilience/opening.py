@@ -106,7 +106,7 @@ def _http(settings: Settings, url: str, key: str, pass_key: bool, api: Api) -> H
         api,
         connect=settings.connect_timeout,
         read=settings.read_timeout,
-        connections=settings.max_connections,
+        connections=settings.connections,
         key=key,
         pass_key=pass_key,
         limit=settings.max_answer,
