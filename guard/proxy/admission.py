@@ -19,8 +19,8 @@ from guard.errors import GuardError, Overloaded
 from guard.metrics.threads import threads
 from guard.settings import Settings
 
-#: What stands under it is let in or refused: questions after the proxy's health are always answered.
-ADMITTED = "/v1/"
+#: What stands under these is let in or refused: questions after the proxy's health are always answered.
+ADMITTED = ("/v1/", "/beta/")
 _PLACE = "guard.place"
 
 
