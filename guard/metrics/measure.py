@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from time import perf_counter
 from typing import TypeAlias, TypeVar
@@ -49,7 +50,7 @@ async def measure(
     ordered = sorted(dict.fromkeys(probes), key=lambda probe: metrics[probe.metric].cost)
     plan = Plan(turn, [probe.of for probe in ordered], verdicts, lookback)
     selected = [probe for probe in ordered if probe.only is not None]
-    if selected and not await _select(plan, selected, timeout):
+    if selected and not await _select(plan, selected, timeout, line):
         results = {probe: _late(metrics[probe.metric]) for probe in selected}
         ordered = [probe for probe in ordered if probe.only is None]
     for cost, group in groupby(ordered, key=lambda probe: metrics[probe.metric].cost):
@@ -81,15 +82,14 @@ async def measure(
     return results
 
 
-async def _select(plan: Plan, probes: Collection[Probe], seconds: float | None) -> bool:
+async def _select(plan: Plan, probes: Collection[Probe], seconds: float | None, line: int | None) -> bool:
     """Let a plan choose what these probes read; False where that was late."""
     if plan.selects_at_once:
         plan.select(probes)
         return True
     try:
-        async with asyncio.timeout(seconds):
-            await anyio.to_thread.run_sync(plan.select, probes, abandon_on_cancel=True, limiter=_threads())
-    except TimeoutError:
+        await _thread(partial(plan.select, probes), seconds, line)
+    except (TimeoutError, Crowded):
         return False
     return True
 
