@@ -14,11 +14,28 @@ from starlette.exceptions import HTTPException
 
 from guard.central import answer
 from guard.central.again import OnlyOnce
-from guard.central.api import audit, bundle, environments, fleet, floor, keys, metrics, policies, projects, stages
+from guard.central.api import (
+    audit,
+    bundle,
+    datasets,
+    environments,
+    fleet,
+    floor,
+    jobs,
+    keys,
+    metrics,
+    policies,
+    projects,
+    stages,
+)
+from guard.central.api import (
+    events as event_routes,
+)
 from guard.central.api.common import ERRORS
 from guard.central.central import Central, open_database
 from guard.central.compat.galileo import routes as galileo
 from guard.central.engine import Engine
+from guard.central.jobs.runner import Runner
 from guard.central.limits import WholeBody
 from guard.central.settings import CentralSettings
 from guard.errors import GuardError
@@ -27,10 +44,14 @@ from guard.notify import Notifier
 from guard.policies.signature import Signer
 from guard.store.mask import Masker
 from guard.store.recording import recording
+from guard.store.store import open_store
 
 #: Below which all of central's own routes stand; the roots are left to other products' clients.
 ROOT = "/api/v1"
-NOUNS = (projects, keys, stages, metrics, policies, environments, floor, bundle, fleet, audit)
+NOUNS = (
+    *(projects, keys, stages, metrics, policies, environments, floor, bundle, fleet),
+    *(datasets, jobs, event_routes, audit),
+)
 
 
 def create_app(settings: CentralSettings, metrics: Registry = REGISTRY) -> FastAPI:
@@ -75,15 +96,18 @@ async def running(settings: CentralSettings, metrics: Registry = REGISTRY) -> As
         signer = Signer.read(Path(settings.signing_key))
         database = await open_database(settings.database)
         stack.push_async_callback(database.close)
-        recorder = None
+        recorder = events = None
         if settings.events != "none":
             kept = recording(settings.events, text=settings.event_text, keep_days=settings.retention_days)
             recorder = await stack.enter_async_context(kept)
+            events = await open_store(settings.events)
+            stack.push_async_callback(events.close)
         notifier = await stack.enter_async_context(_notifier(settings))
         engine = Engine(recorder=recorder, notifier=notifier, metrics=metrics)
-        central = Central(settings, database, signer, engine)
+        central = Central(settings, database, signer, engine, events)
         stack.push_async_callback(central.hub.close)
         stack.push_async_callback(central.code.close)
+        await stack.enter_async_context(Runner(central))
         yield central
 
 

@@ -20,7 +20,7 @@ from guard.errors import StoreError
 from guard.policies.bundle import Envelope
 from guard.policies.signature import Signer
 from guard.store.database import Database
-from guard.store.store import sqlite_file
+from guard.store.store import Store, sqlite_file
 
 #: What the writers of central's tables share: see Database.
 _TURN = 7_162_319
@@ -29,12 +29,21 @@ _TURN = 7_162_319
 class Central:
     """One process's parts. Routes find it as `app.state.central`."""
 
-    def __init__(self, settings: CentralSettings, database: Database, signer: Signer, engine: Engine) -> None:
+    def __init__(
+        self,
+        settings: CentralSettings,
+        database: Database,
+        signer: Signer,
+        engine: Engine,
+        events: Store | None = None,
+    ) -> None:
         self.settings = settings
         self.database = database
         self.signer = signer
         self.engine = engine
         self.code = CodeMetrics(settings)
+        #: Where events of checks that central makes are read.
+        self.events = events
         self.hub = Hub(self._sequence)
         self.limiter = Limiter(settings.rate, settings.burst)
         #: The newest bundle of environments that were asked for, with its number.

@@ -17,6 +17,9 @@ from guard.central.stage import StageDocument
 from guard.errors import Invalid
 from guard.guard import Verdict
 from guard.metrics import Metric, Turn
+from guard.policies import LoadedPolicy
+from guard.policies.floor import stand_on
+from guard.policies.unpack import load_text
 from guard.stages import Ruleset, Status
 
 #: Versions of a code metric that are looked at for one that is ready.
@@ -91,7 +94,7 @@ async def verdict_of(
     one = document.stage(stage.name, paused=stage.paused)
     own = {**(own or {}), **await code_metrics(central, stage.project, document)}
     policy = await asyncio.to_thread(engine.policy, stage.id, one, floor, own)
-    return await engine.check(policy, one, turn, labels)
+    return await engine.check(policy, one, turn, labels, project=stage.project)
 
 
 async def refuse_stage(central: Central, project: str, document: StageDocument) -> None:
@@ -118,3 +121,17 @@ async def floor_text(central: Central) -> str:
     async with central.database.reading() as connection:
         row = await floors.newest(connection)
     return row.text if row else ""
+
+
+async def loaded_policy(central: Central, name: str, text: str) -> LoadedPolicy:
+    """The policy that a text is, on the floor in force. Raises PolicyError and Invalid."""
+    floor = await floor_text(central)
+
+    def load() -> LoadedPolicy:
+        loaded = load_text(text, name, metrics=central.engine.metrics)
+        if loaded.name != name:
+            raise Invalid(f"the text calls itself '{loaded.name}'; write 'policy: {name}'", param="text")
+        base = central.engine.floor(floor)
+        return stand_on(base, loaded, metrics=central.engine.metrics) if base else loaded
+
+    return await asyncio.to_thread(load)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from copy import copy
 
 from guard.errors import Invalid
 from guard.guard import Exchange, Guard, Notifies, Recorder, Verdict
@@ -66,9 +67,16 @@ class Engine:
         for path, text in wrong[:1]:
             raise Invalid(text, param=".".join(str(step) for step in path[2:]) or None)
 
-    async def check(self, policy: LoadedPolicy, stage: Stage, turn: Turn, labels: Mapping[str, str]) -> Verdict:
-        """Check a turn by the stage that `policy` was made of. Raises PolicyError where a metric cannot be loaded."""
-        return await Exchange(self._guard, policy, labels).check(turn, stage.kind)
+    async def check(
+        self, policy: LoadedPolicy, stage: Stage, turn: Turn, labels: Mapping[str, str], *, project: str
+    ) -> Verdict:
+        """Check a turn by the stage that `policy` was made of, and record it under `project` (an id).
+
+        Raises PolicyError where a metric cannot be loaded.
+        """
+        guard = copy(self._guard)
+        guard.project = project
+        return await Exchange(guard, policy, labels).check(turn, stage.kind)
 
     def _kept(self, key: Hashable, make: Callable[[], LoadedPolicy]) -> LoadedPolicy:
         found = self._ready.pop(key, None) or make()

@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from guard.central.tables import GROWING, SCHEMA, TABLES, code_metrics, schema
+from guard.central.tables import (
+    GROWING,
+    SCHEMA,
+    TABLES,
+    blocks,
+    code_metrics,
+    dataset_blocks,
+    datasets,
+    job_results,
+    jobs,
+    schema,
+)
 from guard.errors import StoreError
 
 
@@ -17,8 +28,12 @@ def _add_code_metrics(connection: sa.Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _add_jobs(connection: sa.Connection) -> None:
+    TABLES.create_all(connection, [blocks, datasets, dataset_blocks, jobs, job_results])
+
+
 #: What a schema needs to become the next one: schema → the step. An empty database is made at the newest at once.
-STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _add_code_metrics}
+STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _add_code_metrics, 2: _add_jobs}
 
 
 async def migrate(connection: AsyncConnection, name: str) -> None:

@@ -41,6 +41,10 @@ class CentralSettings(FileSettings):
         default=60.0, gt=0, description="Seconds after which a proxy unheard of counts as gone."
     )
 
+    max_dataset: int = Field(default=100_000_000, gt=0, description="Bytes of a dataset.")
+    jobs_at_once: int = Field(default=1, ge=0, le=16, description="Jobs that a process works on at once; 0: none.")
+    job_days: float = Field(default=30.0, ge=0, description="Days that ended jobs are kept; 0: for ever.")
+
     events: str = Field(default="none", description="The store for events of checks that central makes; `none`: no.")
     event_text: Literal["masked", "none", "full"] = Field(default="masked", description="How those keep the text.")
     retention_days: float = Field(default=30.0, ge=0, description="Days that those are kept; 0: for ever.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 #: Rises with every change of the tables; `migrations.py` says how one comes to the next.
-SCHEMA = 2
+SCHEMA = 3
 
 TABLES = sa.MetaData()
 
@@ -185,6 +185,75 @@ answers = sa.Table(
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("at", sa.Float, nullable=False, index=True),
+)
+
+blocks = sa.Table(
+    "central_blocks",
+    TABLES,
+    _text("project", primary_key=True),
+    _text("digest", primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+datasets = sa.Table(
+    "central_datasets",
+    TABLES,
+    _text("id", primary_key=True),
+    _text("project"),
+    _text("name"),
+    _text("description"),
+    _text("digest"),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    *_made(),
+    sa.Index("central_datasets_name", "project", "name", unique=True),
+)
+
+dataset_blocks = sa.Table(
+    "central_dataset_blocks",
+    TABLES,
+    _text("dataset", primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
+    _text("project"),
+    _text("digest"),
+    # The number of the block's first row.
+    sa.Column("first", sa.Integer, nullable=False),
+    sa.Index("central_dataset_blocks_digest", "project", "digest"),
+)
+
+jobs = sa.Table(
+    "central_jobs",
+    TABLES,
+    _text("id", primary_key=True),
+    _text("project"),
+    _text("dataset"),
+    _text("kind"),
+    _text("ask"),
+    _text("state"),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    _text("problem"),
+    _text("report"),
+    # Which process works on it, when it last said so, and how often one began to.
+    _text("runner"),
+    sa.Column("heard_at", sa.Float, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("started_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    *_made(),
+    sa.Index("central_jobs_project", "project", "id"),
+    sa.Index("central_jobs_state", "state", "id"),
+)
+
+job_results = sa.Table(
+    "central_job_results",
+    TABLES,
+    _text("job", primary_key=True),
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    _text("result"),
 )
 
 #: Tables whose rows stay as they were written; the database itself refuses to change or remove one.

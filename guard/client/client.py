@@ -6,9 +6,12 @@ import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self
 
+from guard.client.datasets import Datasets
 from guard.client.environments import Environments
+from guard.client.events import Events
 from guard.client.face import Awaited, F, Method, Waits
 from guard.client.http import Http
+from guard.client.jobs import Jobs
 from guard.client.keys import Keys
 from guard.client.policies import Policies
 from guard.client.projects import Apps, Projects
@@ -76,6 +79,9 @@ class Base(Generic[F]):
         self.stages = Stages(place)
         self.policies = Policies(place)
         self.environments = Environments(place)
+        self.datasets = Datasets(place)
+        self.jobs = Jobs(place)
+        self.events = Events(place)
         self.proxy = Proxy(place)
 
 

@@ -44,7 +44,7 @@ class Http:
         self.url = str(parsed.copy_with(userinfo=b"")).rstrip("/")
         self._headers = {"authorization": f"Bearer {key}", "accept": "application/json"}
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, 5.0))
-        self._retries, self._sleep = retries, sleep
+        self._retries, self.sleep = retries, sleep
         self._verify, self._transport = verify, transport
         self._opened: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = None
 
@@ -97,7 +97,7 @@ class Http:
                 if tried >= self._retries or not _passing(response) or (wait or 0) > ASKED:
                     return response
             # Some of it by chance, so that many clients do not come back all at once.
-            await self._sleep(wait if wait is not None else min(LONGEST, 0.25 * 2**tried) * random.uniform(0.5, 1))
+            await self.sleep(wait if wait is not None else min(LONGEST, 0.25 * 2**tried) * random.uniform(0.5, 1))
             tried += 1
 
     def _client(self) -> httpx.AsyncClient:

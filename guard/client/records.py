@@ -218,6 +218,51 @@ class Release(Record):
 
 
 @dataclass(frozen=True)
+class Dataset(Record):
+    """A dataset, which never changes. `digest` is the SHA-256 of its bytes, of which there are `size`."""
+
+    schema: ClassVar[str] = "Dataset"
+
+    id: str
+    name: str
+    description: str
+    digest: str
+    size: int
+    rows: int
+    created_at: float
+    created_by: str
+
+
+@dataclass(frozen=True)
+class JobStatus(Record):
+    """How far a job is: `pending`, `running`, `done`, `failed` or `cancelled`; `done` of `total` rows have a result.
+
+    `problem` says why it failed; `report` is the sum, once it is done.
+    """
+
+    schema: ClassVar[str] = "Job"
+
+    id: str
+    dataset: str
+    kind: str
+    ask: dict[str, Any]
+    state: str
+    done: int
+    total: int
+    problem: str
+    report: dict[str, Any] | None
+    created_at: float
+    created_by: str
+    started_at: float | None
+    ended_at: float | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing comes any more."""
+        return self.state in ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
 class Disagreement(Record):
     """How a candidate and the version in force decided the same turns."""
 

@@ -5,7 +5,7 @@ from guard.evaluate.estimate import Estimate
 from guard.evaluate.figures import RATES, Figures, Point, figures
 from guard.evaluate.labelled import Evaluation, Question, evaluate
 from guard.evaluate.rows import Row, read, writing
-from guard.evaluate.score import Scorer, scored
+from guard.evaluate.score import Scorer, scored, turn_of
 from guard.evaluate.tally import Result, Tally
 from guard.evaluate.truth import Truth, truth_of
 
@@ -29,5 +29,6 @@ __all__ = [
     "read",
     "scored",
     "truth_of",
+    "turn_of",
     "writing",
 ]

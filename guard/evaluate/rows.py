@@ -53,7 +53,7 @@ def read(source: str, moved: Callable[[int], object] = lambda _: None) -> Iterat
             for number, line in enumerate(file, start=1):
                 moved(packed.tell() if packed.seekable() else 0)
                 if line.strip():
-                    yield _row(line, f"{'<stdin>' if source == '-' else source}:{number}")
+                    yield row_of(line, f"{'<stdin>' if source == '-' else source}:{number}")
     except (EOFError, zlib.error, OSError) as error:
         raise SettingsError(f"{source} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
@@ -72,7 +72,8 @@ def _opened(source: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
             yield packed, packed
 
 
-def _row(line: bytes, place: str) -> Row:
+def row_of(line: bytes, place: str) -> Row:
+    """The row that a line is; `place` is what errors call it. Raises SettingsError where it is none."""
     try:
         fields = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -100,6 +100,16 @@ def _turns(row: Row, sides: Mapping[str, list[Side]]) -> list[tuple[Turn, list[P
     return [(Turn.of(text, side), [probe for probe in probes if probe.of == side]) for side in used]
 
 
+def turn_of(row: Row) -> Turn:
+    """The turn that a row holds; a `text` alone is what the user said. Raises SettingsError where it holds none."""
+    if "text" in row.fields:
+        return Turn.of(_texts(row, "text")[0])
+    turn = _turn(row)
+    if not turn.texts:
+        raise row.refused(f"there is no 'text', 'input', 'output' or 'context'; the row has {', '.join(row.fields)}")
+    return turn
+
+
 def _turn(row: Row) -> Turn:
     held = {side: _texts(row, name) for side, name in FIELDS.items() if row.fields.get(name) is not None}
     messages = tuple(Message("user", (text,)) for text in held.get("input", ()))

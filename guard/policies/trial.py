@@ -58,7 +58,7 @@ async def flipped(
 
 async def _outcome(case: Case, kind: Side, policy: LoadedPolicy, guard: Callable[[LoadedPolicy], Checks]) -> Outcome:
     labels = {"model": case.model, "route": case.route}
-    return await guard(_patient(_given(policy, case))).acheck(case.turn(kind), kind, app=case.app, **labels)
+    return await guard(patient(_given(policy, case))).acheck(case.turn(kind), kind, app=case.app, **labels)
 
 
 def _result(outcome: Outcome) -> tuple[object, ...]:
@@ -91,7 +91,8 @@ def _constant(given: Measurement) -> Callable[[Turn, Side], Measurement]:
     return lambda turn, side: given
 
 
-def _patient(policy: LoadedPolicy) -> LoadedPolicy:
+def patient(policy: LoadedPolicy) -> LoadedPolicy:
+    """The policy with as much time for its stages as a trial has."""
     stages: Mapping[str, Stage] = {
         name: stage.model_copy(update={"timeout": max(stage.timeout, PATIENCE)})
         for name, stage in policy.policy.stages.items()

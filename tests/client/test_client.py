@@ -185,7 +185,7 @@ class LosesAnswers(httpx.AsyncBaseTransport):
 def test_a_change_whose_answer_is_lost_is_done_once(client: Client, central: Any, monkeypatch):
     network = LosesAnswers(central[0])
     lossy = Client(URL, central[1], project="shop", transport=network)
-    lossy._place.http._sleep = at_once  # type: ignore[assignment] - a test does not wait
+    lossy._place.http.sleep = at_once  # type: ignore[assignment] - a test does not wait
     lossy.stages.create("front")
     lossy.policies.draft("support", POLICY.format(words=10))
     lossy.policies.publish("support")
@@ -199,7 +199,7 @@ def test_a_change_whose_answer_is_lost_is_done_once(client: Client, central: Any
 
 def test_a_key_that_was_made_and_never_seen_is_named_so_that_it_can_be_revoked(client: Client, central: Any):
     lossy = Client(URL, central[1], project="shop", transport=LosesAnswers(central[0]))
-    lossy._place.http._sleep = at_once  # type: ignore[assignment] - a test does not wait
+    lossy._place.http.sleep = at_once  # type: ignore[assignment] - a test does not wait
     with pytest.raises(Unreachable) as raised:
         lossy.keys.create("ann", "viewer")
     (made,) = client.keys.list()

@@ -17,6 +17,7 @@ import pytest
 
 import guard
 from guard.client.face import Method
+from guard.client.jobs import Job
 from guard.errors import GuardError
 from tests.docs.pages import DOCS, ROOT
 
@@ -70,6 +71,7 @@ def test_every_room_and_method_of_the_sdk_is_on_its_page():
     rows = {row[0]: row[1] for row in re.findall(r"^\| `(\w+)` \| (.*) \|$", TEXT, flags=re.M)}
     for name, kind in rooms.items():
         has = {one for one in dir(kind) if isinstance(getattr(kind, one), Method)}
+        has |= {one for one in dir(Job) if name == "jobs" and isinstance(getattr(Job, one), Method)}
         assert set(re.findall(r"`(\w+)`", rows[name])) == has, name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -25,13 +24,10 @@ from guard.central.api.common import (
     page_of,
 )
 from guard.central.central import Central
-from guard.central.checking import floor_text
+from guard.central.checking import loaded_policy
 from guard.central.records import policies
 from guard.errors import Conflict, Invalid, NotFound, PolicyError
-from guard.policies import LoadedPolicy
 from guard.policies.diff import diff
-from guard.policies.floor import stand_on
-from guard.policies.unpack import load_text
 
 router = APIRouter(tags=["policies"])
 
@@ -120,7 +116,7 @@ async def publish(policy: PolicyName, body: Why, found: Writable, central: Centr
     """Publish the draft as the next version. Nothing is in force by that: see environments."""
     async with central.database.reading() as connection:
         row = await policies.find(connection, found.id, policy)
-    loaded = await _loaded(central, policy, row.draft)
+    loaded = await loaded_policy(central, policy, row.draft)
     async with central.change(by, body.why) as change:
         now = await policies.find(change.connection, found.id, policy)
         if (now.draft, now.version) != (row.draft, row.version):
@@ -158,7 +154,7 @@ async def diff_policy(
             raise NotFound("nothing is published yet, so there is nothing to compare with", param="old")
         before = await policies.version(connection, found.id, policy, old or row.version)
         after = (await policies.version(connection, found.id, policy, new)).text if new else row.draft
-    one, other = await _loaded(central, policy, before.text), await _loaded(central, policy, after)
+    one, other = await loaded_policy(central, policy, before.text), await loaded_policy(central, policy, after)
     changes = [Difference(kind=each.kind, where=each.where, text=each.text) for each in diff(one, other)]
     return Differences(old=one.label, new=other.label, changes=changes)
 
@@ -168,24 +164,10 @@ async def _draft(central: Central, project: str, name: str) -> Draft:
         row = await policies.find(connection, project, name)
     problems: list[str] = []
     try:
-        await _loaded(central, name, row.draft)
+        await loaded_policy(central, name, row.draft)
     except PolicyError as error:
         problems = list(error.problems)
     except Invalid as error:
         problems = [str(error)]
     shown: dict[str, Any] = {**row._mapping, "text": row.draft, "problems": problems}
     return Draft.model_validate(shown)
-
-
-async def _loaded(central: Central, name: str, text: str) -> LoadedPolicy:
-    """The policy that a text is, on the floor in force. Raises PolicyError and Invalid."""
-    floor = await floor_text(central)
-
-    def load() -> LoadedPolicy:
-        loaded = load_text(text, name, metrics=central.engine.metrics)
-        if loaded.name != name:
-            raise Invalid(f"the text calls itself '{loaded.name}'; write 'policy: {name}'", param="text")
-        base = central.engine.floor(floor)
-        return stand_on(base, loaded, metrics=central.engine.metrics) if base else loaded
-
-    return await asyncio.to_thread(load)

@@ -1,0 +1,1 @@
+"""Work on datasets that takes its time: scoring their rows, trying policies on them."""
