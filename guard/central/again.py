@@ -19,6 +19,8 @@ from guard.store.database import Database
 KEPT, UNDER_WAY = 86_400.0, 60.0
 #: Characters of an Idempotency-Key.
 LONGEST = 255
+#: The headers that say who calls: nobody is given the answer to somebody else's request.
+CREDENTIALS = (b"authorization", b"x-firewall-auth-token", b"galileo-api-key")
 
 _c = table.c
 
@@ -42,8 +44,8 @@ class OnlyOnce:
             return
         message = await receive()
         database: Database = scope["app"].state.central.database
-        caller = headers.get(b"authorization", b"")
-        identifier = _hash(caller, scope["path"].encode(errors="replace"), key)
+        callers = (headers.get(name, b"") for name in CREDENTIALS)
+        identifier = _hash(*callers, scope["path"].encode(errors="replace"), key)
         request = _hash(scope["method"].encode(), scope.get("query_string", b""), message.get("body", b""))
         try:
             if not 0 < len(key) <= LONGEST:

@@ -34,6 +34,7 @@ from guard.central.api import (
 from guard.central.api.common import ERRORS
 from guard.central.central import Central, open_database
 from guard.central.compat.galileo import routes as galileo
+from guard.central.compat.rime import routes as rime
 from guard.central.engine import Engine
 from guard.central.jobs.runner import Runner
 from guard.central.limits import WholeBody
@@ -72,6 +73,7 @@ def create_app(settings: CentralSettings, metrics: Registry = REGISTRY) -> FastA
     for noun in NOUNS:
         app.include_router(noun.router, prefix=ROOT, responses=ERRORS)
     galileo.add_routes(app)
+    app.include_router(rime.router)
     app.add_api_route("/healthz", _healthz, tags=["health"])
     # The last one added is the first one asked.
     app.add_middleware(OnlyOnce)

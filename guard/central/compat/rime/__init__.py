@@ -1,0 +1,1 @@
+"""Robust Intelligence (RIME): clients of its generative firewall."""
