@@ -112,7 +112,7 @@ def told_by(script: str, database: str, folder: Path, python: Path) -> Iterator[
         yield Told(json.loads(done.stdout.splitlines()[-1]), hook)
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where an empty database may be made."""
     if request.param == "sqlite":
