@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 from guard.metrics.metric import Cost, Metric, as_measurement
 from guard.metrics.plan import Plan, Work
 from guard.metrics.score import ABSENT, Failure, Measurement, Measurements, Probe
-from guard.metrics.threads import Crowded, threads
+from guard.metrics.threads import Crowded, Late, threads, within
 from guard.metrics.turn import Turn
 from guard.metrics.verdicts import Verdicts
 
@@ -89,7 +89,7 @@ async def _select(plan: Plan, probes: Collection[Probe], seconds: float | None, 
         return True
     try:
         await _thread(partial(plan.select, probes), seconds, line)
-    except (TimeoutError, Crowded):
+    except (Late, Crowded):
         return False
     return True
 
@@ -117,7 +117,7 @@ async def _some(group: Mapping[Probe, Work], seconds: float | None, line: int | 
         await _thread(each, seconds, line)
     except Crowded:
         missing = _unstarted
-    except TimeoutError:
+    except Late:
         for work in group.values():
             work.stop()
     return {probe: measured.get(probe) or _timed(missing(work.metric), started) for probe, work in group.items()}
@@ -129,15 +129,13 @@ async def _one(work: Work, seconds: float | None, line: int | None) -> Measureme
     try:
         result = work.run() if work.waits else await _thread(work.run, seconds, line)
         if inspect.isawaitable(result):
-            async with asyncio.timeout(None if seconds is None else seconds - (perf_counter() - started)):
-                result = await result
+            result = await within(None if seconds is None else seconds - (perf_counter() - started), result)
         measurement = as_measurement(result, metric.kind)
     except Crowded:
         measurement = _unstarted(metric)
-    except TimeoutError as error:
+    except Late:
         work.stop()
-        late = seconds is not None and perf_counter() - started >= seconds
-        measurement = _late(metric) if late else _failure(metric, error)
+        measurement = _late(metric)
     except Exception as error:  # noqa: BLE001 - a metric is foreign code: whatever it raises is a failure of its own
         measurement = _failure(metric, error)
     return _timed(measurement, started)
@@ -146,7 +144,7 @@ async def _one(work: Work, seconds: float | None, line: int | None) -> Measureme
 async def _thread(function: Callable[[], T], seconds: float | None, line: int | None) -> T:
     # What dearer metrics have no time left for is late by the others' doing, however many threads are free.
     if seconds is not None and seconds <= 0:
-        raise TimeoutError
+        raise Late
     return await threads().run(function, seconds, line)
 
 

@@ -10,7 +10,7 @@ import asyncio
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from functools import cache, partial
@@ -24,6 +24,21 @@ THREADS = 16
 
 class Crowded(Exception):
     """Nothing was begun, for want of a free thread."""
+
+
+class Late(Exception):
+    """What was begun is not done in time. Not a TimeoutError, which foreign code may raise for reasons of its own."""
+
+
+async def within(seconds: float | None, work: Awaitable[T]) -> T:
+    """What the work gives. Raises Late where that takes longer."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await work
+    except TimeoutError:
+        if limit.expired():
+            raise Late from None
+        raise
 
 
 class Threads:
@@ -44,14 +59,13 @@ class Threads:
     async def run(self, function: Callable[[], T], seconds: float | None = None, line: int | None = None) -> T:
         """What the function gives, called in a thread, with the context variables of here.
 
-        Raises Crowded where it was not begun within `seconds`, or at once where `line` others wait already, and
-        TimeoutError where it was begun and is late: its thread is free again once it returns.
+        Raises Crowded where it was not begun within `seconds`, or at once where `line` others wait already, and Late
+        where it was begun and is late: its thread is free again once it returns.
         """
         job = self._join(partial(copy_context().run, function), line)
         try:
-            async with asyncio.timeout(seconds):
-                return await asyncio.wrap_future(job)
-        except TimeoutError:
+            return await within(seconds, asyncio.wrap_future(job))
+        except Late:
             if self._leave(job):
                 raise Crowded("no thread was free for it in time") from None
             raise

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, strategies
 from starlette.testclient import TestClient
 
 from guard.central.app import create_app
@@ -17,6 +18,14 @@ from tests.central.conftest import first_key
 schemathesis = pytest.importorskip("schemathesis")
 pytestmark = pytest.mark.slow
 
+#: Rows as they are uploaded: JSON a line, and anything else.
+ROWS = strategies.one_of(
+    strategies.lists(strategies.dictionaries(strategies.text(max_size=5), strategies.text(max_size=9)), max_size=5).map(
+        lambda rows: "\n".join(map(json.dumps, rows)).encode()
+    ),
+    strategies.binary(max_size=200),
+)
+schemathesis.openapi.media_type("application/x-ndjson", ROWS)
 #: Requests for each route.
 EXAMPLES = 20
 

@@ -9,7 +9,7 @@ import pytest
 from guard.metrics import Cost, Metric, Probe, Score, Turn
 from guard.metrics import measure as measuring
 from guard.metrics.measure import measure
-from guard.metrics.threads import Crowded, Threads
+from guard.metrics.threads import Crowded, Late, Threads
 from tests.fakes import until
 
 SAID = ContextVar("SAID", default="nothing")
@@ -74,7 +74,7 @@ async def test_one_that_hangs_keeps_its_thread_and_what_never_began_says_so_and_
 
 
 async def test_what_was_begun_and_is_late_is_a_timeout_and_not_for_want_of_a_thread(held):
-    with pytest.raises(TimeoutError):
+    with pytest.raises(Late):
         await Threads(1).run(held, 0.5)
 
 
