@@ -39,7 +39,7 @@ class Upload(Why):
     package: Package
 
 
-class Version(Row):
+class MetricVersion(Row):
     """A version of a code metric; it never changes. `digest` names what was uploaded."""
 
     name: str
@@ -50,7 +50,7 @@ class Version(Row):
     created_by: str
 
 
-class Built(Version):
+class Built(MetricVersion):
     """A version, and what became of it on the machine that answers.
 
     `log` tells why it is FAILED. `walls` are those around its process: empty where one stands, else why it does not.
@@ -77,11 +77,13 @@ async def upload_metric(body: Upload, found: Ruled, central: Centre, by: Caller)
 
 
 @router.get("/projects/{project}/metrics")
-async def list_metrics(found: Readable, central: Centre, limit: Limit = PAGE, cursor: Cursor = None) -> Page[Version]:
+async def list_metrics(
+    found: Readable, central: Centre, limit: Limit = PAGE, cursor: Cursor = None
+) -> Page[MetricVersion]:
     """A project's code metrics by name, the newest version of each."""
     async with central.database.reading() as connection:
         rows = await metrics.page(connection, found.id, after=cursor, limit=limit + 1)
-    return page_of(rows, limit, Version, "name")
+    return page_of(rows, limit, MetricVersion, "name")
 
 
 @router.get("/projects/{project}/metrics/{metric}")
@@ -95,12 +97,12 @@ async def get_metric(metric: Named, found: Readable, central: Centre, version: W
 @router.get("/projects/{project}/metrics/{metric}/versions")
 async def list_metric_versions(
     metric: Named, found: Readable, central: Centre, limit: Limit = PAGE, cursor: PlaceCursor = None
-) -> Page[Version]:
+) -> Page[MetricVersion]:
     """A code metric's versions, the newest first."""
     async with central.database.reading() as connection:
         await metrics.find(connection, found.id, metric)
         rows = await metrics.version_page(connection, found.id, metric, before=cursor, limit=limit + 1)
-    return page_of(rows, limit, Version, "version")
+    return page_of(rows, limit, MetricVersion, "version")
 
 
 @router.post("/projects/{project}/metrics/{metric}/build")
