@@ -9,7 +9,7 @@ PORT ?= 8787
 # Two test processes: more gain nothing where the slow tests start servers of their own.
 JOBS ?= 2
 PIP = $(BIN)/python -m pip --disable-pip-version-check
-ALL := .[providers,models,postgres,traces,training]
+ALL := .[providers,models,postgres,redis,traces,pandas,training]
 # Moved by hand: each version comes in several builds, gigabytes apart, and not every place has every one.
 HELD := torch==2.13.0
 
