@@ -32,8 +32,9 @@ class Late(Exception):
 
 async def within(seconds: float | None, work: Awaitable[T]) -> T:
     """What the work gives. Raises Late where that takes longer."""
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds) as limit:
+        async with limit:
             return await work
     except TimeoutError:
         if limit.expired():

@@ -46,7 +46,7 @@ def test_what_nobody_can_read_is_refused_where_the_policy_says_so():
     def chat(messages: list[Any]) -> str:
         return "fine"
 
-    picture = [{"type": "image_url", "image_url": {}}]
+    picture: list[Any] = [{"type": "image_url", "image_url": {}}]
     assert chat([HumanMessage("hello")]) == "fine"
     assert chat([HumanMessage(picture)]) == SORRY
     assert chat([{"role": "user", "content": [{"type": "text", "text": "look"}, *picture]}]) == SORRY

@@ -145,7 +145,7 @@ def test_an_image_is_refused_rather_than_left_unjudged_beside_a_text(client, tox
 
 def test_every_category_that_is_not_null_is_a_label_of_the_local_model():
     known = {label for label in moderations.CATEGORIES.values() if label}
-    assert known <= REGISTRY["toxicity"].labels
+    assert known <= (REGISTRY["toxicity"].labels or frozenset())
 
 
 @pytest.mark.parametrize("given", [None, 7, [], [1], ["a", 1], [{"type": "image_url"}], ["a"] * 129])
