@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import subprocess
@@ -138,17 +139,20 @@ def environment(request: pytest.FixtureRequest, name: str) -> Path:
     digest = sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:12]
     folder = Path(request.config.cache.mkdir("galileo")) / digest
     python = folder / "bin" / "python"
-    if (folder / "made").exists():
-        return python
-    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "--retries", "1"]
-    try:
-        made = subprocess.run(
-            [*pip, "install", "-q", "--no-deps", "-r", pins], capture_output=True, text=True, timeout=110
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"{name} could not be installed within 110 seconds")
-    if made.returncode:
-        pytest.skip(f"{name} cannot be installed here: {made.stderr.strip().splitlines()[-1]}")
-    (folder / "made").touch()
+    with folder.with_suffix(".lock").open("w") as lock:
+        # Test processes beside this one want it too: one makes it, the others wait.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / "made").exists():
+            return python
+        subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True)
+        pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "--retries", "1"]
+        try:
+            made = subprocess.run(
+                [*pip, "install", "-q", "--no-deps", "-r", pins], capture_output=True, text=True, timeout=110
+            )
+        except subprocess.TimeoutExpired:
+            pytest.skip(f"{name} could not be installed within 110 seconds")
+        if made.returncode:
+            pytest.skip(f"{name} cannot be installed here: {made.stderr.strip().splitlines()[-1]}")
+        (folder / "made").touch()
     return python
