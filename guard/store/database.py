@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
@@ -104,8 +105,17 @@ class Database:
 def _write_ahead(file: Path) -> None:
     """Make the file where there is none, and let readers go on while one process writes."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + BUSY
     with closing(sqlite3.connect(file, timeout=BUSY)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                # Of those that switch a new file at once SQLite lets all but one fail, without waiting as it does else.
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(0.01)
 
 
 def _nameable(url: str) -> str:
