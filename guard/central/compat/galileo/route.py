@@ -5,23 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from guard.central import answer
 from guard.central.api.common import admitted, central_of, counted
 from guard.central.central import Central
 from guard.central.compat.galileo import token
+from guard.central.compat.route import CompatRoute
 from guard.central.principal import Principal
 from guard.central.records import keys
-from guard.errors import GuardError, Unauthorised
+from guard.errors import Unauthorised
 from guard.keys import identifier_of
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key that central made, or the token of a login.")
@@ -30,22 +27,18 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 Header = Annotated[str | None, Depends(_HEADER)]
 
 
-class GalileoRoute(APIRoute):
+class GalileoRoute(CompatRoute):
     """A route whose errors carry a `detail`, which is what Galileo's clients show, beside central's own `error`."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, with errors answered."""
-        handle = super().get_route_handler()
-
-        async def answered(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                return _detailed(await answer.invalid(request, error))
-            except GuardError as error:
-                return _detailed(answer.refusal(error))
-
-        return answered
+    @staticmethod
+    def told(response: JSONResponse) -> JSONResponse:
+        """The error with its detail: a list of fields where the body is not understood, else the message."""
+        content: dict[str, Any] = json.loads(bytes(response.body))
+        error = content["error"]
+        where = ["body", *filter(None, (error["param"] or "").split("."))]
+        listed = [{"loc": where, "msg": error["message"], "type": error["code"]}]
+        detail = listed if response.status_code == 422 else error["message"]
+        return JSONResponse({**content, "detail": detail}, response.status_code)
 
 
 async def caller(request: Request, bearer: Bearer, key: Header) -> Principal:
@@ -74,16 +67,3 @@ def token_secret(central: Central) -> bytes:
 def identity(label: str) -> str:
     """The UUID that stands for whoever has that label: the clients take nothing else."""
     return str(UUID(bytes=hashlib.sha256(label.encode()).digest()[:16], version=4))
-
-
-def _detailed(response: JSONResponse) -> JSONResponse:
-    content: dict[str, Any] = json.loads(bytes(response.body))
-    error = content["error"]
-    where = ["body", *filter(None, (error["param"] or "").split("."))]
-    listed = [{"loc": where, "msg": error["message"], "type": error["code"]}]
-    shown = JSONResponse({**content, "detail": listed if response.status_code == 422 else error["message"]})
-    shown.status_code = response.status_code
-    for name in ("retry-after", "www-authenticate"):
-        if name in response.headers:
-            shown.headers[name] = response.headers[name]
-    return shown

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 from pydantic import ConfigDict, Field
 
-from guard.central import answer
 from guard.central.api.common import Centre, Named, admitted, central_of, refuse_unstorable
 from guard.central.compat.rime import instances
 from guard.central.compat.rime.answers import answer as answer_of
@@ -23,8 +19,9 @@ from guard.central.compat.rime.rules import checks
 from guard.central.compat.rime.run import run, turn_of
 from guard.central.compat.rime.scan import Scan, checks_of, scanned
 from guard.central.compat.rime.shown import effective, shown, shown_later
+from guard.central.compat.route import CompatRoute
 from guard.central.principal import Principal
-from guard.errors import GuardError, Unauthorised
+from guard.errors import Unauthorised
 
 #: gRPC's codes, which those clients' servers put into errors, by HTTP status.
 _CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 9, 429: 8, 503: 14}
@@ -32,22 +29,15 @@ _HEADER = APIKeyHeader(name="X-Firewall-Auth-Token", auto_error=False, descripti
 INSTANCE, INSTANCES = "/v1-beta/firewall-instance", "/v1-beta/firewalls"
 
 
-class RimeRoute(APIRoute):
+class RimeRoute(CompatRoute):
     """A route whose errors those clients can read: as Python, in which there is no null."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, with errors answered."""
-        handle = super().get_route_handler()
-
-        async def answered(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                return _told(await answer.invalid(request, error))
-            except GuardError as error:
-                return _told(answer.refusal(error))
-
-        return answered
+    @staticmethod
+    def told(response: JSONResponse) -> JSONResponse:
+        """The error as gRPC's gateways give it."""
+        error = json.loads(bytes(response.body))["error"]
+        status = 400 if response.status_code == 422 else response.status_code
+        return JSONResponse({"code": _CODES.get(status, 13), "message": error["message"], "details": []}, status)
 
 
 async def caller(request: Request, key: Annotated[str | None, Depends(_HEADER)]) -> Principal:
@@ -157,13 +147,3 @@ async def scan(instance: Named, body: Scan, central: Centre, by: Caller) -> dict
     found = await instances.find(central, by, instance, "use")
     sides = await run(central, found.row, checks_of(body, found.config), body.turn(), by.app)
     return scanned(body, sides)
-
-
-def _told(response: JSONResponse) -> JSONResponse:
-    error = json.loads(bytes(response.body))["error"]
-    status = 400 if response.status_code == 422 else response.status_code
-    told = JSONResponse({"code": _CODES.get(status, 13), "message": error["message"], "details": []}, status)
-    for name in ("retry-after", "www-authenticate"):
-        if name in response.headers:
-            told.headers[name] = response.headers[name]
-    return told
