@@ -8,13 +8,13 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from guard.metrics.verdicts import LIMIT
-from guard.settings_file import FileSettings
+from guard.settings_file import ServedSettings
 from guard.settings_parts import AppKey, Fallback, Limit, McpServer, upstream_of
 
 __all__ = ["AppKey", "Fallback", "Limit", "McpServer", "Settings"]
 
 
-class Settings(FileSettings):
+class Settings(ServedSettings):
     """How Guard runs. The environment variable of a field is `GUARD_` and its name in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="GUARD_", extra="forbid", frozen=True)
@@ -41,6 +41,12 @@ class Settings(FileSettings):
     )
     central_cache: str = Field(
         default="", description="The folder for the last good bundle; empty: in the user's cache folder."
+    )
+    central_ca: str = Field(
+        default="", description="A PEM file with the authorities of its certificate; empty: this machine's."
+    )
+    central_certificate: str = Field(
+        default="", description="A PEM file with a certificate and its key, to show it where it asks for one."
     )
     environment: Literal["staging", "production"] = Field(
         default="production", description="What is followed there, of the setting `project`."

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from guard.errors import PolicyError, SettingsError, nearest
 from guard.policies.document import Document, read
+from guard.tls import Tls
 
 
 class FileSettings(BaseSettings):
@@ -44,6 +45,39 @@ class FileSettings(BaseSettings):
             return Sourced(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[return-value]
         except ValidationError as error:
             raise _explained(error, document, cls) from None
+
+
+class ServedSettings(FileSettings):
+    """Settings of what is served, over TLS where they say so."""
+
+    tls_certificate: str = Field(default="", description="A PEM file with the certificate chain; empty: no TLS.")
+    tls_key: str = Field(
+        default="", description="A PEM file with the certificate's private key.", validate_default=True
+    )
+    tls_client_ca: str = Field(
+        default="", description="A PEM file with authorities; only callers with a certificate of theirs are let in."
+    )
+
+    @property
+    def tls(self) -> Tls | None:
+        """What to serve TLS with; None where it is off."""
+        if not self.tls_certificate:
+            return None
+        return Tls(self.tls_certificate, self.tls_key, self.tls_client_ca)
+
+    @field_validator("tls_key")
+    @classmethod
+    def _both_or_none(cls, tls_key: str, info: Any) -> str:
+        if bool(tls_key) != bool(info.data.get("tls_certificate")):
+            raise ValueError("goes with tls_certificate: set both, or none")
+        return tls_key
+
+    @field_validator("tls_client_ca")
+    @classmethod
+    def _over_tls_only(cls, tls_client_ca: str, info: Any) -> str:
+        if tls_client_ca and not info.data.get("tls_certificate"):
+            raise ValueError("callers show certificates over TLS only: set tls_certificate and tls_key too")
+        return tls_client_ca
 
 
 def _document(file: Path | None) -> Document | None:

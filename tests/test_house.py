@@ -24,7 +24,7 @@ SOURCES = sorted(GUARD.rglob("*.py"))
 #: Slow to import, large, or a driver that not everyone has: each stands behind one door.
 HEAVY = {
     "asyncpg": ["store/database.py"],
-    "cryptography": ["policies/signature.py"],
+    "cryptography": ["policies/signature.py", "tls.py"],
     "faker": ["training/pii/made/document.py", "training/pii/written.py"],
     "fastapi": [],
     "litellm": ["providers.py"],

@@ -25,8 +25,8 @@ BATCH, BUSY = 0.25, 1.0
 
 
 @contextmanager
-def serving(folder, *options, policy=POLICY, **settings):
-    """`guard serve` in a folder, once it is ready: the process and its base URL."""
+def serving(folder, *options, policy=POLICY, verify=True, **settings):
+    """`guard serve` in a folder, once it is ready: the process and its base URL. `verify` is httpx's, for TLS."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -40,12 +40,12 @@ def serving(folder, *options, policy=POLICY, **settings):
     process = subprocess.Popen(
         [*command, *options], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    url = f"http://127.0.0.1:{port}"
+    url = f"{'https' if 'tls_key' in settings else 'http'}://127.0.0.1:{port}"
     try:
         until = time.monotonic() + 40
         while True:
             try:
-                httpx.get(url + "/readyz").raise_for_status()
+                httpx.get(url + "/readyz", verify=verify).raise_for_status()
                 break
             except httpx.HTTPError:
                 assert process.poll() is None, process.stderr.read()
@@ -59,9 +59,9 @@ def serving(folder, *options, policy=POLICY, **settings):
         process.wait()
 
 
-def ask(url, content="hello"):
+def ask(url, content="hello", verify=True):
     body = {"model": "m", "messages": [{"role": "user", "content": content}]}
-    return httpx.post(url + "/v1/chat/completions", json=body)
+    return httpx.post(url + "/v1/chat/completions", json=body, verify=verify)
 
 
 def eventually(true, seconds=15.0):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from guard.settings_file import FileSettings
+from guard.settings_file import ServedSettings
 
 
-class CentralSettings(FileSettings):
+class CentralSettings(ServedSettings):
     """The environment variable of a field is `GUARD_CENTRAL_` and its name in capitals."""
 
     FILE: ClassVar[Path] = Path("central.yaml")
@@ -24,8 +24,6 @@ class CentralSettings(FileSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much the log tells."
     )
-    tls_certificate: str = Field(default="", description="A PEM file with the certificate chain; empty: no TLS.")
-    tls_key: str = Field(default="", description="A PEM file with the certificate's private key.")
 
     database: str = Field(
         default="sqlite:///central.db", description="Where central's records are: `sqlite:///FILE` or `postgresql://…`."
@@ -63,10 +61,3 @@ class CentralSettings(FileSettings):
     webhook_private: bool = Field(
         default=False, description="Whether subscriptions may name addresses that are not public."
     )
-
-    @field_validator("tls_key")
-    @classmethod
-    def _both_or_none(cls, tls_key: str, info: Any) -> str:
-        if bool(tls_key) != bool(info.data.get("tls_certificate")):
-            raise ValueError("goes with tls_certificate: set both, or none")
-        return tls_key

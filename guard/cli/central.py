@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from guard.cli import central_remote
+from guard.cli.tls import LOOPBACK, scheme_of
 from guard.errors import SettingsError
 
 app = typer.Typer(help="The control plane for many proxies and apps.", no_args_is_help=True)
@@ -76,10 +77,10 @@ def serve(
     os.environ.update({f"GUARD_CENTRAL_{name.upper()}": value for name, value in given.items()})
     if config:
         os.environ["GUARD_CENTRAL_CONFIG"] = str(config)
-    scheme = "https" if settings.tls_certificate else "http"
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    scheme = scheme_of(settings, console)
     console.print(f"Guard central: {scheme}://{settings.host}:{settings.port}/docs shows all routes.")
-    if scheme == "http" and settings.host not in ("127.0.0.1", "::1", "localhost"):
+    if scheme == "http" and settings.host not in LOOPBACK:
         console.print("warning: without TLS keys can be read on the way; set tls_certificate and tls_key")
     _run(settings)
 
@@ -97,6 +98,5 @@ def _run(settings: Any) -> None:
         access_log=settings.log_level == "debug",
         server_header=False,
         timeout_graceful_shutdown=5,
-        ssl_certfile=settings.tls_certificate or None,
-        ssl_keyfile=settings.tls_key or None,
+        ssl_context_factory=settings.tls,
     )

@@ -14,14 +14,13 @@ import typer
 from rich.console import Console
 
 from guard.cli.files import OTHERS, allow_files
+from guard.cli.tls import LOOPBACK, scheme_of
 from guard.errors import NoPolicy, SettingsError
 from guard.keys import hash_key, make_key
 from guard.policies import PolicySet, load_policies
 from guard.proxy.auth import AppKeys
 from guard.proxy.mcp.servers import keys_of
 from guard.settings import Settings
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def serve(
@@ -75,6 +74,7 @@ def run(settings: Settings) -> None:
             access_log=settings.log_level == "debug",
             server_header=False,
             timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
+            ssl_context_factory=settings.tls,
         )
 
 
@@ -122,7 +122,8 @@ def _say_what_is_served(settings: Settings) -> None:
     if settings.upstream_key_env and not os.environ.get(settings.upstream_key_env):
         raise SettingsError(f"upstream_key_env: the variable {settings.upstream_key_env} is not set; set it")
     console.print(f"Guard: {source}; upstream {settings.upstream}; events in {settings.store}", markup=False)
-    console.print(f"Apps use http://{settings.host}:{settings.port}/v1 as their OpenAI base URL.", markup=False)
+    scheme = scheme_of(settings, console)
+    console.print(f"Apps use {scheme}://{settings.host}:{settings.port}/v1 as their OpenAI base URL.", markup=False)
     if not keys.required and not settings.central and settings.host not in LOOPBACK:
         console.print("warning: no app keys are set, so anyone who reaches this port can use it; see: guard key")
 

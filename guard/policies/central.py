@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +30,17 @@ _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """Which central a proxy follows, and where in it; `key` is of role `proxy`, `trust` are central's public keys."""
+    """Which central a proxy follows, and where in it; `key` is of role `proxy`, `trust` are central's public keys.
+
+    `verify` is what its TLS is verified with, as httpx takes it.
+    """
 
     url: str
     project: str
     environment: str
     key: str
     trust: Trust
+    verify: ssl.SSLContext | bool = True
 
 
 class CentralSource:
@@ -65,7 +70,9 @@ class CentralSource:
         name = hashlib.sha256(self.shown.encode()).hexdigest()[:16]
         self.file = (cache or cache_folder("central")) / f"{name}.json"
         headers = {"authorization": f"Bearer {following.key}"}
-        self._client = httpx.Client(base_url=base, headers=headers, timeout=_TIMEOUT, transport=transport)
+        self._client = httpx.Client(
+            base_url=base, headers=headers, timeout=_TIMEOUT, verify=following.verify, transport=transport
+        )
 
     def load(self) -> PolicySet:
         """What was last fetched; the kept bundle where nothing was, and nothing can be."""

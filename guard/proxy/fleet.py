@@ -22,6 +22,7 @@ from guard.policies.signature import Trust
 from guard.policies.source import Source, source_of
 from guard.settings import Settings
 from guard.store.buffer import Buffer
+from guard.tls import trusting
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ def following_of(settings: Settings) -> Following:
         raise SettingsError(f"central_key_env: the variable {settings.central_key_env} is not set; set it")
     if not settings.central_trust:
         raise SettingsError("central_trust: name central's public key; `guard central init` shows it")
-    return Following(settings.central, settings.project, settings.environment, key, Trust(settings.central_trust))
+    verify = trusting(settings.central_ca, settings.central_certificate)
+    trust = Trust(settings.central_trust)
+    return Following(settings.central, settings.project, settings.environment, key, trust, verify)
 
 
 class Reporter:
@@ -70,7 +73,7 @@ class Reporter:
         following = policies.source.following
         self._url = policies.source.shown.removesuffix("bundle") + "reports"
         headers = {"authorization": f"Bearer {following.key}"}
-        self._client = httpx.AsyncClient(headers=headers, timeout=10.0, transport=transport)
+        self._client = httpx.AsyncClient(headers=headers, timeout=10.0, verify=following.verify, transport=transport)
         self._failing = False
 
     def report(self) -> Report | None:
