@@ -13,7 +13,7 @@ import numpy as np
 from guard.training.data import Data
 from guard.training.export import Drift
 from guard.training.pii.report import table
-from guard.training.report import Measured, Report, thresholds, weights
+from guard.training.report import Measured, Report, weights
 from guard.training.spec import Spec
 
 TEMPLATE = Path(__file__).with_name("card.template.md")
@@ -32,7 +32,7 @@ def card(spec: Spec, data: Data, report: Report, drift: Drift, size: int) -> str
         overlap=spec.window.overlap,
         drift=_drift(drift),
         figures="\n".join(line for name, measured in report.numbers.items() for line in _head(name, measured, spec)),
-        hidden="\n".join(_hidden(report, spec)),
+        hidden="\n".join(_hidden(report)),
         tones="\n".join(f"| {name} | {rows} | {right:.0%} |" for name, (rows, right) in report.tones.items()),
         templates=table(report.pii["templates"]),
         natural=table(report.pii["natural"]),
@@ -48,18 +48,15 @@ def _head(name: str, measured: Measured, spec: Spec) -> Iterator[str]:
     yield f"{told.rows:,} rows, {told.positives:,} of which should be found: AUROC {told.auroc}, average precision "
     yield f"{told.average_precision}."
     yield ""
-    cuts = thresholds(measured, lambda source: _is_ordinary(source, spec))
     ordinary = weights(measured, lambda source: _is_ordinary(source, spec))
-    columns = {"0.5": 0.5}
-    if ordinary.any():
-        columns |= {f"{rate:.1%}": cut for rate, cut in cuts.items()}
+    columns = {"0.5": 0.5, **_cuts(measured)}
     yield f"| threshold | {' | '.join(columns)} |"
     yield f"|---|{'---|' * len(columns)}"
     yield f"| at | {' | '.join(f'{cut:.3f}' for cut in columns.values())} |"
     if ordinary.any():
-        shares = (ordinary[measured.numbers > cut].sum() for cut in columns.values())
+        shares = (ordinary[measured.numbers >= cut].sum() for cut in columns.values())
         yield f"| ordinary texts flagged | {' | '.join(f'{share:.1%}' for share in shares)} |"
-    found = (np.mean(measured.numbers[measured.truth == 1] > cut) for cut in columns.values())
+    found = (np.mean(measured.numbers[measured.truth == 1] >= cut) for cut in columns.values())
     yield f"| found of all that should be | {' | '.join(f'{share:.1%}' for share in found)} |"
     yield ""
     yield f"| rows of | are | number | AUROC | flagged at {' / '.join(columns)} | learned from its source |"
@@ -80,18 +77,23 @@ def _source(source: str, measured: Measured, cuts: list[float], spec: Spec) -> I
         for kind in sorted(set(kinds[inside])) if few else [None]:
             part = inside & (measured.truth == truth) & (kinds == kind if kind is not None else True)
             if part.sum() >= FEWEST:
-                shares = " / ".join(f"{np.mean(measured.numbers[part] > cut):.1%}" for cut in cuts)
+                shares = " / ".join(f"{np.mean(measured.numbers[part] >= cut):.1%}" for cut in cuts)
                 group = f"{source} {kind}" if kind else source
                 yield f"| {group} | {said} | {part.sum():,} | {area} | {shares} | {learned} |"
 
 
-def _hidden(report: Report, spec: Spec) -> Iterator[str]:
-    cuts = thresholds(report.numbers["prompt_injection"], lambda source: _is_ordinary(source, spec))
-    yield f"| hidden as | attacks | found at 0.5 / {' / '.join(f'{rate:.1%}' for rate in cuts)} |"
+def _hidden(report: Report) -> Iterator[str]:
+    cuts = {"0.5": 0.5, **_cuts(report.numbers["prompt_injection"])}
+    yield f"| hidden as | attacks | found at {' / '.join(cuts)} |"
     yield "|---|---|---|"
     for kind, numbers in report.hidden.items():
-        shares = " / ".join(f"{np.mean(numbers > cut):.1%}" for cut in (0.5, *cuts.values()))
+        shares = " / ".join(f"{np.mean(numbers >= cut):.1%}" for cut in cuts.values())
         yield f"| {kind} | {len(numbers):,} | {shares} |"
+
+
+def _cuts(measured: Measured) -> dict[str, float]:
+    """The model's thresholds, by the share of ordinary texts that they are for."""
+    return {f"{float(rate):.1%}": cut for rate, cut in measured.thresholds.items()}
 
 
 def _drift(drift: Drift) -> str:

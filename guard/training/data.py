@@ -9,7 +9,7 @@ from pathlib import Path
 from guard.errors import SettingsError
 from guard.training import pii
 from guard.training.compose import Composer
-from guard.training.rows import Mark, Row, rows, units
+from guard.training.rows import KEPT, Mark, Row, rows, units
 from guard.training.spec import Spec
 from guard.training.stream import Deck, Drawer
 from guard.training.swap import Swapper
@@ -36,8 +36,7 @@ def read(spec: Spec, folder: Path, without: frozenset[str], step: Callable[[], N
     _keep_apart(by_source)
     if without:
         by_source = {
-            name: [row for row in found if row.fold == "valid" or name not in without]
-            for name, found in by_source.items()
+            name: [row for row in found if row.fold in KEPT or name not in without] for name, found in by_source.items()
         }
     drawers: dict[str, tuple[Drawer, float]] = {}
     for name, found in by_source.items():
@@ -77,7 +76,7 @@ def _personal(spec: Spec, folder: Path) -> dict[str, list[Row]]:
 def _keep_apart(by_source: dict[str, list[Row]]) -> None:
     """What stands in a later fold (a text, a context) is in no earlier one, nor is what belongs together with it."""
     later: set[str] = set()
-    for fold in ("valid", "held", "train"):
+    for fold in ("valid", "threshold", "held", "train"):
         for name, found in by_source.items():
             gone = {row.unit for row in found if row.fold == fold and row.text in later}
             by_source[name] = [row for row in found if row.fold != fold or row.unit not in gone]

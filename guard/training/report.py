@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from guard.errors import MetricError
 from guard.evaluate.figures import Figures, figures
+from guard.metrics.encoder import encoder
 from guard.metrics.encoder.adherence import context_adherence
 from guard.metrics.encoder.number import number
 from guard.metrics.encoder.tone import tone
@@ -31,21 +32,23 @@ from guard.training.rows import Row
 from guard.training.spec import Spec
 from guard.training.watch import Watch
 
-#: Shares of false alarms that recall is told at; the second is what the built-in policies are set for.
-RATES = (0.001, 0.005, 0.01, 0.05)
 #: Whose attacks are hidden in every way, to see how many are still found.
 OBFUSCATED = ("direct", "pairs", "attacks2")
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A head's numbers of its validation rows, high where it says yes; `sources` and `kinds` are the rows'."""
+    """A head's numbers of its validation rows, high where it says yes; `sources` and `kinds` are the rows'.
+
+    `thresholds` are the model's own, by the share of ordinary texts that reached each: of other texts than these.
+    """
 
     truth: NDArray[np.float64]
     numbers: NDArray[np.float64]
     sources: Sequence[str]
     kinds: Sequence[str]
     figures: Figures
+    thresholds: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,11 @@ def report(folder: Path, data: Data, data_folder: Path, spec: Spec, watch: Watch
                     numbers[name].append(_number(metric, row, side, sign))
                     groups[name].append((row.source, row.kind))
             step(1)
+        heads = encoder(folder).facts.heads
         told = {
-            name: _measured(truths[name], numbers[name], groups[name]) for name in asked if len(set(truths[name])) == 2
+            name: _measured(truths[name], numbers[name], groups[name], heads[name].thresholds)
+            for name in asked
+            if len(set(truths[name])) == 2
         }
         tones = _tones(tone(folder), [row for row in chosen if "tone/neutral" in row.truth], spec)
     attacks = [row.text for row in chosen if row.source in OBFUSCATED and row.truth.get("prompt_injection") == 1]
@@ -122,10 +128,12 @@ def _hidden(
     return found
 
 
-def _measured(truths: list[float], numbers: list[float], groups: list[tuple[str, str]]) -> Measured:
+def _measured(
+    truths: list[float], numbers: list[float], groups: list[tuple[str, str]], thresholds: Mapping[str, float]
+) -> Measured:
     sources, kinds = [source for source, _ in groups], [kind for _, kind in groups]
-    whole = figures(truths, numbers, groups=sources, rates=RATES)
-    return Measured(np.array(truths), np.array(numbers), sources, kinds, whole)
+    whole = figures(truths, numbers, groups=sources)
+    return Measured(np.array(truths), np.array(numbers), sources, kinds, whole, thresholds)
 
 
 def _tones(metric: Metric, found: Sequence[Row], spec: Spec) -> dict[str, tuple[int, float]]:
@@ -148,11 +156,3 @@ def weights(measured: Measured, ordinary: Callable[[str], bool]) -> NDArray[np.f
     names, counts = np.unique([source for source in measured.sources if ordinary(source)], return_counts=True)
     share = {name: 1 / (len(names) * count) for name, count in zip(names.tolist(), counts.tolist(), strict=True)}
     return np.array([share.get(source, 0.0) for source in measured.sources])
-
-
-def thresholds(measured: Measured, ordinary: Callable[[str], bool]) -> dict[float, float]:
-    """For each rate, the number above which no more than that share of the ordinary rows lies."""
-    order = np.argsort(-measured.numbers)
-    passed = np.cumsum(weights(measured, ordinary)[order])
-    last = len(order) - 1
-    return {rate: float(measured.numbers[order[min(np.searchsorted(passed, rate, "right"), last)]]) for rate in RATES}

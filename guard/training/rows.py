@@ -14,7 +14,10 @@ from typing import Any, Literal
 from guard.errors import SettingsError
 from guard.training.spec import SourceSpec, Spec
 
-Fold = Literal["train", "held", "valid"]
+#: Rows are learned from, calibrated on, set the thresholds for false alarms (ordinary ones only), or are reported on.
+Fold = Literal["train", "held", "threshold", "valid"]
+#: Folds that nothing about the weights follows from.
+KEPT = ("threshold", "valid")
 WRITTEN = Path(__file__).parent / "corpus"
 #: One of so many rows is kept from training, to calibrate on.
 HELD = 25
@@ -66,7 +69,7 @@ def rows(name: str, source: SourceSpec, spec: Spec, data: Path) -> list[Row]:
         row = _row(name, source, spec, line, number)
         if row is None:
             continue
-        if row.fold != "valid":
+        if row.fold not in KEPT:
             of_detail[detail] += 1
             if of_detail[detail] > (source.most_each or of_detail[detail]):
                 continue
@@ -113,7 +116,7 @@ def _row(name: str, source: SourceSpec, spec: Spec, line: Mapping[str, Any], num
         text = line[source.text]
     kind = str(line.get("kind") or line.get("group") or line.get("detail") or "").split("/")[0]
     return Row(
-        text, known, name, kind, _fold(line), _unit(name, line, number), response, marks, frozenset(), weight,
+        text, known, name, kind, _fold(line, source), _unit(name, line, number), response, marks, frozenset(), weight,
         source.ordinary,
     )  # fmt: skip
 
@@ -183,13 +186,16 @@ def _together(line: Mapping[str, Any]) -> str | None:
     return line.get("pair") or (group if group[-1:].isdigit() else None)
 
 
-def _fold(line: Mapping[str, Any]) -> Fold:
-    if "split" in line:
-        if line["split"] == "valid":
-            return "valid"
-        said = json.dumps(_together(line) or line.get("context") or line.get("text"))
-        return "held" if int(hashlib.sha256(said.encode()).hexdigest(), 16) % HELD == 5 else "train"
+def _fold(line: Mapping[str, Any], source: SourceSpec) -> Fold:
+    said = json.dumps(_together(line) or line.get("context") or line.get("text"))
+    drawn = int(hashlib.sha256(said.encode()).hexdigest(), 16)
     if str(line.get("group") or "").startswith("identity_x"):
         return "train"  # the same few sentences for many identities: in another fold they would be known already
-    number = _together(line) or line["id"]
-    return "valid" if number[-1] == "0" else "held" if number[-2:] == "55" else "train"
+    if "split" in line:
+        valid, held = line["split"] == "valid", drawn % HELD == 5
+    else:
+        number = _together(line) or line["id"]
+        valid, held = number[-1] == "0", number[-2:] == "55"
+    if valid:
+        return "threshold" if source.ordinary and drawn % 2 else "valid"
+    return "held" if held else "train"

@@ -15,13 +15,15 @@ from guard.training.spec import HeadSpec, Spec
 from guard.training.validate import Judged
 
 #: Shares of harmless texts that a head's thresholds are given for.
-RATES = (0.001, 0.01, 0.05)
+RATES = (0.001, 0.005, 0.01, 0.05)
 
 Floats = NDArray[np.float64]
 
 
 def facts(spec: Spec, held: Mapping[str, Judged], ordinary: Mapping[str, Judged]) -> dict[str, Any]:
-    """`model.json` but for the hashes. `held` rows calibrate; `ordinary` rows set the thresholds for false alarms."""
+    """`model.json` but for the hashes. `held` rows calibrate; `ordinary` rows (those of the fold for it)
+    set the thresholds for false alarms.
+    """
     return {
         "name": spec.name,
         "version": spec.version,
@@ -90,7 +92,6 @@ def _harmless(column: str, spec: Spec, ordinary: Mapping[str, Judged]) -> tuple[
     """The logits of the ordinary rows that are known to be harmless, and their sources."""
     found: dict[str, Floats] = {}
     for name, each in ordinary.items():
-        if name in spec.sources and spec.sources[name].ordinary:
-            truths, numbers = each.known(column, spec.columns.index(column))
-            found[name] = numbers[truths == 0]
+        truths, numbers = each.known(column, spec.columns.index(column))
+        found[name] = numbers[truths == 0]
     return np.concatenate([*found.values(), np.empty(0)]), [name for name, each in found.items() for _ in each]

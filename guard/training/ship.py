@@ -43,7 +43,7 @@ def ship(trained: Trained, data: Path, folder: Path, watch: Watch) -> int:
 
     facts = folder / "model.json"
     hashes = json.loads(facts.read_text(encoding="utf-8"))["sha256"]
-    told = {**scale.facts(spec, judge("held"), judge("valid")), "sha256": hashes}
+    told = {**scale.facts(spec, judge("held"), judge("threshold")), "sha256": hashes}
     facts.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     size = sum((folder / name).stat().st_size for name in hashes)
     found = report(folder, trained.data, data, spec, watch)

