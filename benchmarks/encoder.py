@@ -1,4 +1,4 @@
-"""What the encoder's metrics cost beside its bare graph: `python -m benchmarks.encoder [FOLDER]`."""
+"""What the encoder's heads and metrics cost beside the encoder alone: `python -m benchmarks.encoder [FOLDER]`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import onnx
 from rich.console import Console
 from rich.table import Table
 
@@ -22,9 +23,11 @@ from guard.metrics.encoder.model import INPUTS, OUTPUTS
 from guard.metrics.encoder.number import number
 from guard.metrics.encoder.tone import tone
 from guard.metrics.measure import measure
+from guard.metrics.onnx_model import Graph
 
 SIZES = (16, 128, 256, 512)
 TEXTS = 40
+EMBEDDING = "embedding"
 PROSE = """The committee will meet on Tuesday to talk about a new park near our river and what it may cost, while some
 of them still hope for more money from the state. We should ask how many people want it before that."""
 WORDS = re.findall(r"\w+|[.,]", PROSE)
@@ -52,36 +55,51 @@ async def milliseconds(work: Callable[[], Awaitable[object]]) -> float:
     return (time.process_time() - before) * 1000
 
 
-async def costs(folder: Path, size: int) -> tuple[float, float, float]:
-    """Milliseconds of CPU for a text of so many tokens: the bare graph, one metric, all metrics."""
+def alone(folder: Path) -> Graph:
+    """The graph without its heads: what the embedding does not need, the runtime leaves out when it loads it."""
+    model = onnx.load(folder / "model.onnx")
+    heads = [output for output in model.graph.output if output.name != EMBEDDING]
+    for output in heads:
+        model.graph.output.remove(output)
+    return Graph.load(folder / "model.onnx", content=model.SerializeToString())
+
+
+async def costs(folder: Path, size: int) -> tuple[float, ...]:
+    """Milliseconds of CPU for a text of so many tokens: the encoder alone, with all heads, one metric, all metrics."""
     model, measured = encoder(folder), metrics(folder)
+    graphs = {(EMBEDDING,): alone(folder), OUTPUTS: model.graph}
     written = texts(model, size)
     probes = [Probe(name, "input") for name in measured]
 
-    async def bare() -> float:
+    async def bare(outputs: tuple[str, ...]) -> float:
         ids = np.array([[101, *model.tokenised(next(written)).ids, 102]])
         feed = dict(zip(INPUTS, (ids, np.zeros_like(ids), np.ones_like(ids)), strict=True))
-        return await milliseconds(lambda: asyncio.to_thread(model.graph.run, OUTPUTS, feed))
+        return await milliseconds(lambda: asyncio.to_thread(graphs[outputs].run, outputs, feed))
 
     async def guarded(wanted: list[Probe]) -> float:
         turn = Turn.of(next(written))
         return await milliseconds(lambda: measure(wanted, turn, measured))
 
-    found = [(await bare(), await guarded(probes[:1]), await guarded(probes)) for _ in range(TEXTS)]
-    alone, one, every = (median(column) for column in zip(*found, strict=True))
-    return alone, one, every
+    found = [
+        (*[await bare(outputs) for outputs in graphs], await guarded(probes[:1]), await guarded(probes))
+        for _ in range(TEXTS)
+    ]
+    return tuple(median(column) for column in zip(*found, strict=True))
 
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     count = len(metrics(folder))
     table = Table(
-        "tokens", "bare graph", "one metric", f"{count} metrics", "times bare", "each metric more", title="ms of CPU"
-    )
+        "tokens", "encoder alone", "all heads", "times alone", "one metric", f"{count} metrics", "each metric more",
+        title="ms of CPU",
+    )  # fmt: skip
     for size in SIZES:
-        bare, one, every = asyncio.run(costs(folder, size))
+        bare, heads, one, every = asyncio.run(costs(folder, size))
         more = (every - one) / (count - 1) / bare
-        table.add_row(str(size), f"{bare:.2f}", f"{one:.2f}", f"{every:.2f}", f"{every / bare:.2f}", f"{more:.1%}")
+        table.add_row(
+            str(size), f"{bare:.2f}", f"{heads:.2f}", f"{heads / bare:.3f}", f"{one:.2f}", f"{every:.2f}", f"{more:.1%}"
+        )
     Console().print(table)
 
 
