@@ -67,8 +67,10 @@ def test_an_apps_key_is_taken_in_either_header_and_never_shown_to_the_provider(c
 
 def test_versions_and_betas_reach_the_provider(client, provider, asked):
     sent = {"anthropic-version": "2026-10-21", "anthropic-beta": "a,b", "x-other": "no"}
-    client(anthropic_upstream=provider).post("/v1/messages", json=body(), headers=sent)
-    assert {name: asked[0][1].get(name) for name in sent} == {**sent, "x-other": None}
+    answer = client(anthropic_upstream=provider).post("/v1/messages", json=body(), headers=sent)
+    assert answer.status_code == 200
+    headers = dict(asked)["/v1/messages"]
+    assert {name: headers.get(name) for name in sent} == {**sent, "x-other": None}
 
 
 def test_a_key_that_is_not_there_stops_guard_at_the_start(client):
