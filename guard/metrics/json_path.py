@@ -1,7 +1,7 @@
-"""Paths into JSON, and where in a JSON text stands what they find.
+"""Paths into JSON, and where in a JSON text stands what they find. The only file that imports jsonpath_rfc9535.
 
-A path is JSONPath (RFC 9535) as far as names, indices, `*` and one `..` go. Filters are left out: they may ask for the
-whole document at each of its values, and their patterns run on an engine that hostile text can stall.
+A path is JSONPath (RFC 9535) without filters: they may ask for the whole document at each of its values, and their
+patterns run on an engine that hostile text can stall.
 """
 
 from __future__ import annotations
@@ -9,101 +9,65 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathNode, JSONPathQuery
 
 #: Characters of a path, values that one may find in a text, and how deep they may stand there.
 LONGEST, MOST, DEEPEST = 200, 1_000, 32
 #: By the place where an object or array begins: where its values begin.
 Starts: TypeAlias = dict[int, dict[str | int, int]]
-_STEP = re.compile(r"""\.?\.(?:[^\W\d]\w*|\*)|(?:\.\.)?\[(?:\*|-?\d{1,9}|'[^'\\]*'|"[^"\\]*")\]""")
 _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
 
 
-class Step(NamedTuple):
-    """One step of a path: a name, an index or (None) all there is; `deep`: here and anywhere below."""
-
-    key: str | int | None
-    deep: bool
-
-
-class Node(NamedTuple):
-    """A value found, with the key that it has in its parent."""
-
-    value: Any
-    key: str | int = ""
-    parent: Node | None = None
-
-    @property
-    def keys(self) -> list[str | int]:
-        """The keys from the root down to it."""
-        node, keys = self, []
-        while node.parent is not None:
-            keys.append(node.key)
-            node = node.parent
-        return keys[::-1]
-
-
 @lru_cache(maxsize=1_000)
-def steps(path: str) -> tuple[Step, ...]:
-    """The steps of a path. Raises ValueError with the fix where it is none that is understood."""
-    at, found = 1, []
-    while path[:1] == "$" and (match := _STEP.match(path, at)):
-        written, at = match[0], match.end()
-        key = written.lstrip(".").strip("[]")
-        found.append(Step(_key(key, bracketed="[" in written), written.startswith("..")))
-    if not found or at < len(path) or len(path) > LONGEST:
-        rest = f", not '{path[at:][:20]}'" if found and at < len(path) else ""
-        raise ValueError(f"should be a path as $.query, $.items[*].text, $['a name'] or $..text{rest}")
-    if sum(step.deep for step in found) > 1:
+def query(path: str) -> JSONPathQuery:
+    """A path, ready to be followed. Raises ValueError with the fix where it is none, or one that costs too much."""
+    from jsonpath_rfc9535 import JSONPathError
+    from jsonpath_rfc9535.segments import JSONPathRecursiveDescentSegment
+    from jsonpath_rfc9535.selectors import FilterSelector
+
+    like = "should be a path as $.query, $.items[*].text, $['a name'] or $..text"
+    if len(path) > LONGEST:
+        raise ValueError(f"{like}, of at most {LONGEST} characters")
+    try:
+        found = _environment().compile(path)
+    except JSONPathError as error:
+        raise ValueError(f"{like}: {error}") from None
+    if not found.segments:
+        raise ValueError(f"{like}; remove it to read the whole text")
+    if any(isinstance(selector, FilterSelector) for segment in found.segments for selector in segment.selectors):
+        raise ValueError("may hold no filter [?…], which can cost more than the whole check; name the steps")
+    if sum(isinstance(segment, JSONPathRecursiveDescentSegment) for segment in found.segments) > 1:
         raise ValueError("may hold '..' once, so that a text is searched once; name the steps between")
-    return tuple(found)
-
-
-def _key(written: str, *, bracketed: bool) -> str | int | None:
-    if written == "*":
-        return None
-    return written if not bracketed else written[1:-1] if written[0] in "'\"" else int(written)
-
-
-def find(document: Any, path: str) -> list[Node]:
-    """What a path finds. Raises ValueError where that is more than MOST, or stands too deep."""
-    found = [Node(document)]
-    for step in steps(path):
-        found = list(islice((child for node in found for child in _stepped(node, step)), MOST + 1))
-        if len(found) > MOST:
-            raise ValueError(f"finds more than {MOST:,} values")
-    if any(len(node.keys) > DEEPEST for node in found):
-        raise ValueError(f"finds values more than {DEEPEST} deep")
     return found
 
 
-def _stepped(node: Node, step: Step) -> Iterator[Node]:
-    for one in _below(node) if step.deep else (node,):
-        if step.key is None:
-            yield from _children(one)
-        elif isinstance(one.value, dict) and step.key in one.value:
-            yield Node(one.value[step.key], step.key, one)
-        elif isinstance(one.value, list) and isinstance(step.key, int):
-            size = len(one.value)
-            if -size <= step.key < size:
-                yield Node(one.value[step.key], step.key % size, one)
+def find(document: Any, path: str) -> list[JSONPathNode]:
+    """What a path finds. Raises ValueError where that is more than MOST, or where it looks for it too deep."""
+    from jsonpath_rfc9535 import JSONPathRecursionError
+
+    try:
+        found = list(islice(query(path).finditer(document), MOST + 1))
+    except JSONPathRecursionError:
+        raise ValueError(f"looks for values more than {DEEPEST} deep") from None
+    if len(found) > MOST:
+        raise ValueError(f"finds more than {MOST:,} values")
+    return found
 
 
-def _below(node: Node) -> Iterator[Node]:
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        yield one
-        waiting.extend(reversed(list(_children(one))))
+@cache
+def _environment() -> JSONPathEnvironment:
+    from jsonpath_rfc9535 import JSONPathEnvironment
 
+    class Bounded(JSONPathEnvironment):
+        max_recursion_depth = DEEPEST
 
-def _children(node: Node) -> Iterator[Node]:
-    value = node.value
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return (Node(child, key, node) for key, child in pairs)
+    return Bounded()
 
 
 def parsed(text: str) -> Any:

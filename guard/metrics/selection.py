@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from guard.metrics import json_path
 from guard.metrics.score import Measurement, Score, Span
 from guard.metrics.selector import Selector
 from guard.metrics.turn import Side, Turn
+
+if TYPE_CHECKING:
+    from jsonpath_rfc9535 import JSONPathNode
 
 #: What stands for one character in a JSON string.
 _CHARACTER = re.compile(
@@ -95,10 +98,10 @@ def _leaves(text: str, passage: int, tool: str, only: Selector) -> list[Leaf]:
     return leaves if sum(len(leaf.text) for leaf in leaves) <= len(text) else whole
 
 
-def _leaf(node: json_path.Node, passage: int, source: str, starts: json_path.Starts) -> Leaf:
+def _leaf(node: JSONPathNode, passage: int, source: str, starts: json_path.Starts) -> Leaf:
     """A string as it reads; anything else as it is written, with the names in it. Raises ValueError for no text."""
     if isinstance(node.value, str):
         node.value.encode()  # half of a character is no text
-        return Leaf(node.value, passage, source, node.keys, starts)
-    start, end = json_path.place(source, node.keys, starts)
-    return Leaf(source[start:end], passage, source, node.keys, starts)
+        return Leaf(node.value, passage, source, node.location, starts)
+    start, end = json_path.place(source, node.location, starts)
+    return Leaf(source[start:end], passage, source, node.location, starts)

@@ -36,7 +36,8 @@ class Selector(BaseModel):
     @field_validator("path")
     @classmethod
     def _is_a_path(cls, path: str) -> str:
-        json_path.steps(path)
+        if path:
+            json_path.query(path)
         return path
 
     @model_validator(mode="after")
