@@ -15,12 +15,12 @@ from guard.central.code.package import Package
 from guard.central.records import floors, metrics, stages
 from guard.central.stage import StageDocument
 from guard.errors import Invalid
-from guard.guard import Verdict
 from guard.metrics import Metric, Turn
 from guard.policies import LoadedPolicy
 from guard.policies.floor import stand_on
 from guard.policies.unpack import load_text
 from guard.stages import Ruleset, Status
+from guard.verdict import Verdict
 
 #: Versions of a code metric that are looked at for one that is ready.
 _TRIED = 5

@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable, Mapping
 from copy import copy
 
 from guard.errors import Invalid
-from guard.guard import Exchange, Guard, Notifies, Recorder, Verdict
+from guard.guard import Exchange, Guard
+from guard.listeners import Notifies, Recorder
 from guard.metrics import Metric, Turn
 from guard.metrics.registry import REGISTRY, Registry
 from guard.policies import LoadedPolicy, Policy, PolicySet
@@ -16,6 +17,7 @@ from guard.policies.extend import violations
 from guard.policies.floor import stand_on
 from guard.policies.unpack import load_text
 from guard.stages import Stage
+from guard.verdict import Verdict
 
 #: Stages that are kept ready; the one that was asked for least recently goes first.
 KEPT = 1_000

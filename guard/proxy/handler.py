@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from guard.errors import BadRequest, Filtered, Overloaded, UpstreamError
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import ANSWERED, ASKED, Turn
 from guard.proxy import sse
 from guard.proxy.admission import as_stream
@@ -30,6 +30,7 @@ from guard.proxy.watched import watched
 from guard.proxy.wire.leaves import Body
 from guard.proxy.wire.wire import EARLIER, Streaming, Wire
 from guard.settings import Settings
+from guard.verdict import Verdict
 
 log = logging.getLogger(__name__)
 

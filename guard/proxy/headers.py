@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import Probe, Side
 from guard.stages import Status
+from guard.verdict import Verdict
 
 #: Outcomes that decided nothing, in the order in which they tell more.
 _QUIET = (Status.SKIPPED, Status.PAUSED, Status.NOT_TRIGGERED)

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import orjson
 
 from guard.errors import Overloaded, UpstreamError
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import Turn
 from guard.proxy.calls import Call, Calls
 from guard.proxy.wire.leaves import Body
 from guard.proxy.wire.wire import Place, Streaming
 from guard.stream import HoldBack
+from guard.verdict import Verdict
 
 
 @dataclass(slots=True)

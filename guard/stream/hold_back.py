@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Collection
 from time import perf_counter
 
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import Measurements, Probe, Side, Span, Turn
 from guard.metrics.measure import Needed
 from guard.stages import Decision, Redact, Stage, decide, needed
 from guard.stream.findings import Findings, by_windows, redactable, undecided, windowed
 from guard.stream.region import Region
 from guard.stream.text import Text
+from guard.verdict import Verdict
 
 #: The first window goes so many characters beyond the overlap, each next one twice as many, until it is full: who waits
 #: for an answer sees its beginning soon.
