@@ -39,8 +39,9 @@ class Exchange:
     placeholders: Placeholders = field(default_factory=Placeholders)
     verdicts: list[Verdict] = field(default_factory=list)
     started: float = field(default_factory=perf_counter)
-    #: How many parts of the request are no text, so that nobody reads them, by kind.
+    #: How many parts of the request, and of the answer, are no text, so that nobody reads them, by kind.
     unread: Counter[str] = field(default_factory=Counter)
+    unread_output: Counter[str] = field(default_factory=Counter)
 
     async def check(self, turn: Turn, kind: Side, *, observed: bool = False) -> Verdict:
         """Check one side of a turn by the policy's stage of that kind; `observed`: without enforcing any of it.
@@ -164,8 +165,10 @@ class Guard:
         """A new request under the policy that applies to it, or that is named. Raises NoPolicy where there is none."""
         who = {name: labels.get(name, "") for name in ("user", "session")}
         chosen = self.policies.select(app, model, route, name=policy, **who)
-        placeholders = Placeholders(self.key, who["session"])
-        exchange = Exchange(self, chosen, {"app": app, "model": model, **labels}, placeholders=placeholders)
+        # Whoever names the same session is not the same for it: no user's stand-ins are another's.
+        session = who["session"] and "\0".join((app, labels.get("key", ""), who["user"], who["session"]))
+        exchange = Exchange(self, chosen, {"app": app, "model": model, **labels})
+        exchange.placeholders = Placeholders(self.key, session)
         if self.observer is not None:
             self.observer.began(exchange)
         return exchange
@@ -192,6 +195,7 @@ class Guard:
             self.comparer.offer(verdict, turn)
         if self.recorder is None and self.notifier is None:
             return
+        kind = verdict.decision.stage.kind
         make = partial(
             Event.of,
             verdict.decision,
@@ -203,7 +207,7 @@ class Guard:
             policy=verdict.policy.name,
             revision=verdict.policy.revision,
             millis=verdict.millis,
-            unread=dict(exchange.unread) if verdict.decision.stage.kind in ASKED else {},
+            unread=dict(exchange.unread if kind in ASKED else exchange.unread_output if kind == "output" else ()),
         )
         if self.recorder is not None:
             self.recorder.add(make, turn.characters)

@@ -153,7 +153,10 @@ class Call:
 
     async def _answered(self, answer: Body, turn: Turn) -> Body:
         """The provider's whole answer as the caller may have it."""
-        turn, refused = await self.exchange.check_each(self.wire.read_answer(answer, turn), ANSWERED)
+        turn = self.wire.read_answer(answer, turn)
+        self.exchange.unread_output.update(self.wire.unread_answer(answer))
+        turn = replace(turn, unread_output=tuple(self.exchange.unread_output))
+        turn, refused = await self.exchange.check_each(turn, ANSWERED)
         if refused is not None:
             return self.wire.override(self.body, refused.text, answer)
         placeholders, signed = self.exchange.placeholders, self.wire.signed(answer)

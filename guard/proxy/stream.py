@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Hashable, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -13,10 +13,14 @@ from guard.errors import Overloaded, UpstreamError
 from guard.guard import Exchange
 from guard.metrics import Turn
 from guard.proxy.calls import Call, Calls
+from guard.proxy.unread import Unread, UnreadPiece
 from guard.proxy.wire.leaves import Body
 from guard.proxy.wire.wire import Place, Streaming
 from guard.stream import HoldBack
 from guard.verdict import Verdict
+
+#: Bytes that are kept of each part that is no text: which one it was.
+KEY = 200
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ class Held:
     """An event that waits for its texts and calls to be read."""
 
     event: Body
-    pieces: list[Piece | CallPiece | Repeat] = field(default_factory=list)
+    pieces: list[Piece | CallPiece | Repeat | UnreadPiece] = field(default_factory=list)
     #: In bytes, as JSON.
     size: int = 0
 
@@ -114,6 +118,7 @@ class Stream:
         self.turn = turn
         self._texts: dict[Hashable, HoldBack] = {}
         self._calls = Calls(exchange, turn)
+        self._unread = Unread(exchange)
         self._waiting: deque[Held] = deque()
         self._window, self._overlap = window, overlap
         self._limit, self._kept = limit, 0
@@ -126,6 +131,8 @@ class Stream:
         held = Held(event, size=len(orjson.dumps(event)))
         self._keep(held.size)
         said, repeated = list(self.wire.read(event)), list(self.wire.repeats(event))
+        if (unread := list(self.wire.unread(event))) and (verdict := await self._note(held, unread)):
+            return verdict
         ended = set(self.wire.ended(event))
         own = {place.text for place in (*said, *repeated)}
         # What the event interrupts came before it, so it is read before it.
@@ -140,6 +147,18 @@ class Stream:
         stopped = (_stopped(text) for key, text in self._texts.items() if key in own)
         return next(filter(None, stopped), None) or await self._end(ended & own)
 
+    async def _note(self, held: Held, unread: list[tuple[Hashable, str]]) -> Verdict | None:
+        """Take in what is no text; the verdict that ends the answer, if there is one."""
+        held.pieces.append(UnreadPiece(self._unread))
+        is_new, number = self._unread.add(unread)
+        self._keep(number * KEY)
+        if not is_new:
+            return None
+        self.turn = self._calls.turn = replace(self.turn, unread_output=self._unread.kinds)
+        for text in self._texts.values():
+            text.surround(self.turn)
+        return await self._unread.check(self.turn)
+
     async def _end(self, ended: Set[Hashable]) -> Verdict | None:
         for text in [text for key, text in self._texts.items() if key in ended] if ended else ():
             await text.pause()
@@ -153,7 +172,8 @@ class Stream:
             await text.finish()
             if verdict := _stopped(text):
                 return verdict
-        return await self._calls.finish()
+        said = tuple(text.taken for text in self._texts.values())
+        return await self._unread.finish(replace(self.turn, output=said)) or await self._calls.finish()
 
     def leaving(self, *, cut: bool = False) -> list[Body]:
         """The events that may leave now, in order, each with what may be seen of its texts.

@@ -80,6 +80,15 @@ class HoldBack:
         return self._text.received
 
     @property
+    def taken(self) -> str:
+        """All that was taken in, as it came."""
+        return self._text.slice(0, self.received)
+
+    def surround(self, turn: Turn) -> None:
+        """What surrounds the text has grown: what is read from now on is read within this turn."""
+        self._turn = turn
+
+    @property
     def released_to(self) -> int:
         """The characters before this one may go out."""
         return self._text.released_to
