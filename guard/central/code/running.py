@@ -13,6 +13,7 @@ from guard.central.code.package import Package
 from guard.central.settings import CentralSettings
 from guard.errors import Conflict
 from guard.metrics import Failure, Metric, Side, Turn
+from guard.metrics.metric import Kind
 from guard.metrics.sandbox import NEEDED, Limits, Sandbox, SandboxError, sandboxed
 
 #: Processes that run code at a time, and sandboxes that are kept, with a process or without.
@@ -114,13 +115,14 @@ class CodeMetrics:
 
 
 @lru_cache(maxsize=KEPT)
-def _failing(name: str, package: Package, why: str) -> Metric:
+def _failing(name: str, kind: Kind, sides: frozenset[Side], labels: frozenset[str] | None, why: str) -> Metric:
     def fails(turn: Turn, side: Side) -> Failure:
         return Failure(why)
 
-    return Metric(name, fails, kind=package.gives, sides=frozenset(package.sides), labels=package.labels)
+    return Metric(name, fails, kind=kind, sides=sides, labels=labels)
 
 
 def _not_ready(name: str, package: Package, state: State) -> Metric:
     last = (state.log.splitlines() or [""])[-1]
-    return _failing(name, package, f"metric '{name}' is {state.status}{': ' if last else ''}{last}"[:500])
+    why = f"metric '{name}' is {state.status}{': ' if last else ''}{last}"[:500]
+    return _failing(name, package.gives, frozenset(package.sides), package.labels, why)
