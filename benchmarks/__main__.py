@@ -1,7 +1,7 @@
 """`make bench`: every figure that Guard promises, measured beside its limit.
 
 python -m benchmarks                      all parts, about ten minutes
-python -m benchmarks hops streams         some of them: hops, turns, streams, endurance, steps
+python -m benchmarks hops streams         some of them: hops, turns, streams, idle, endurance, steps
 python -m benchmarks --full               endurance over 200,000 requests
 """
 
@@ -14,7 +14,7 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import endurance, hops, streams, turns
+from benchmarks import endurance, hops, idle_streams, streams, turns
 from benchmarks.row import Row, table
 from benchmarks.split import decision, importing, split
 
@@ -27,6 +27,7 @@ def parts(*, full: bool) -> dict[str, Callable[[], Sequence[Row]]]:
         "hops": hops.rows,
         "turns": turns.rows,
         "streams": streams.rows,
+        "idle": idle_streams.rows,
         "endurance": partial(endurance.rows, full=full),
     }
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -61,7 +62,9 @@ def alone(folder: Path) -> Graph:
     heads = [output for output in model.graph.output if output.name != EMBEDDING]
     for output in heads:
         model.graph.output.remove(output)
-    return Graph.load(folder / "model.onnx", content=model.SerializeToString())
+    with TemporaryDirectory() as place:
+        onnx.save(model, file := Path(place, "model.onnx"))
+        return Graph.load(file)
 
 
 async def costs(folder: Path, size: int) -> tuple[float, ...]:

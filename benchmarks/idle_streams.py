@@ -13,14 +13,18 @@ import tempfile
 import time
 import urllib.request
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeAlias
 
 from benchmarks.load import cpu_seconds
+from benchmarks.row import Row
 from benchmarks.servers import HERE, free_port, process
-from guard.cli.files import allow_files
+from guard.proxy.files import OTHERS, allow_files
 
-IDLE = 10.0
+STREAMS, IDLE = 10_000, 10.0
+#: Each stream takes two of the files that a worker may have open, and many systems allow 20,000 or so.
+WORKERS = 2
 #: Streams that are being opened at once.
 OPENING = 50
 BODY = json.dumps({"model": "canned", "stream": True, "messages": [{"role": "user", "content": "Wait."}]}).encode()
@@ -115,37 +119,39 @@ def family(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in family(int(child)))]
 
 
-async def measure(streams: int, guard: str, pid: int, provider: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What streams cost that wait: kilobytes each, the share of a core while they do; and how many ended well."""
+
+    streams: int
+    kilobytes: float
+    core: float
+    good: int
+    seconds: float
+
+
+async def idle(streams: int, guard: str, pid: int, provider: str, seconds: float) -> Idle:
+    """Open the streams, let them wait for some seconds, and let them come to their end."""
     port = int(guard.rpartition(":")[2])
     pids, opening = family(pid), asyncio.Semaphore(OPENING)
     for stream in [await opened(port, number, opening) for number in range(20)]:
         await go_on(provider)
         assert await ended(stream)
-    empty, spent, started = memory(pids), cpu_seconds(pid), time.perf_counter()
+    empty = memory(pids)
     opened_all = await asyncio.gather(*(opened(port, number, opening) for number in range(streams)))
-    full, took = memory(pids), time.perf_counter() - started
-    print(
-        f"{streams:,} streams opened in {took:.1f} s, {(cpu_seconds(pid) - spent) / streams * 1000:.2f} ms of CPU each"
-    )
-    print(f"memory: {empty:.0f} MB before, {full:.0f} MB with them: {(full - empty) / streams * 1024:.1f} kB a stream")
-    spent = cpu_seconds(pid)
-    await asyncio.sleep(IDLE)
-    idle = (cpu_seconds(pid) - spent) / IDLE
-    print(f"while they wait: {idle * 100:.2f}% of a core; {memory(pids):.0f} MB after {IDLE:.0f} s")
-    spent, started = cpu_seconds(pid), time.perf_counter()
+    kilobytes, spent = (memory(pids) - empty) / streams * 1024, cpu_seconds(pid)
+    await asyncio.sleep(seconds)
+    core, started = (cpu_seconds(pid) - spent) / seconds, time.perf_counter()
     await go_on(provider)
     good = sum(await asyncio.gather(*map(ended, opened_all)))
-    took = time.perf_counter() - started
-    print(
-        f"{good:,} of {streams:,} came to a good end, {took:.1f} s after the provider went on, "
-        f"{(cpu_seconds(pid) - spent) / streams * 1000:.2f} ms of CPU each"
-    )
+    return Idle(streams, kilobytes, core, good, time.perf_counter() - started)
 
 
-def main(streams: int = 10_000, workers: int = 1) -> None:
-    allowed = allow_files(streams + 100)
-    if allowed < streams + 100:
-        sys.exit(f"this process may have {allowed} files open; raise the limit: ulimit -Hn")
+def measured(streams: int, workers: int = WORKERS, seconds: float = IDLE) -> Idle:
+    """What so many cost, through `guard serve`. Raises RuntimeError where this process may not have so many files."""
+    allowed = allow_files(streams + OTHERS)
+    if allowed < streams + OTHERS:
+        raise RuntimeError(f"this process may have {allowed:,} files open; raise the limit: ulimit -Hn")
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         port = free_port()
@@ -159,17 +165,25 @@ def main(streams: int = 10_000, workers: int = 1) -> None:
                 *("-m", "guard", "serve", *options, "--store", "none", "--workers", str(workers)),
                 port=port,
                 path="/healthz",
+                quiet=True,
                 GUARD_LOG_LEVEL="warning",
                 GUARD_SPOOL=folder,
                 GUARD_MAX_STREAMS=str(streams),
                 GUARD_READ_TIMEOUT="600",
             )
         )
-        asyncio.run(measure(streams, guard, pid, provider))
+        return asyncio.run(idle(streams, guard, pid, provider, seconds))
+
+
+def rows() -> list[Row]:
+    """The table's lines about streams that wait."""
+    found = measured(STREAMS)
+    detail = f"{found.kilobytes:.0f} kB each, {found.core:.1%} of a core while they wait; {WORKERS} workers"
+    return [Row(f"of {STREAMS:,} streams that waited, come to a good end", found.good, STREAMS, "", detail, least=True)]
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["provide"]:
         asyncio.run(provide(int(sys.argv[2])))
     else:
-        main(*map(int, sys.argv[1:]))
+        print(measured(*map(int, sys.argv[1:])))

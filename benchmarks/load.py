@@ -1,15 +1,15 @@
-"""Load on a server, and what the server spent on it: CPU seconds of its processes, from /proc."""
+"""Load on a server, and what the server spent on it: CPU seconds of its processes."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, TypeAlias
+from statistics import median
+from typing import Any, NamedTuple, TypeAlias
 
 import aiohttp
 
@@ -24,7 +24,17 @@ BODY = {
 }
 Bodies: TypeAlias = Iterable[Mapping[str, Any]]
 ALIKE: Bodies = repeat(BODY)
-TICK = os.sysconf("SC_CLK_TCK")
+#: The kind of clock, in the number that Linux gives each process's (clock_getcpuclockid(3)).
+CPU_OF_PROCESS = 2
+
+
+class Loaded(NamedTuple):
+    """What is measured: the server at a URL, its process, what it is sent, and how many of them in a round."""
+
+    url: str
+    pid: int
+    bodies: Bodies = ALIKE
+    requests: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +48,8 @@ class Cost:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The CPU time of a process and its children so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / TICK
+    """The CPU time of a process and its children so far. By its clock: /proc tells it in steps of 10 ms only."""
+    own = time.clock_gettime(~pid << 3 | CPU_OF_PROCESS)
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return own + sum(cpu_seconds(int(child)) for child in children)
 
@@ -65,3 +74,27 @@ async def load(url: str, pid: int, *, requests: int, connections: int = 16, bodi
         spent = cpu_seconds(pid) - before
     took.sort()
     return Cost(requests, spent / requests * 1000, took[len(took) // 2] * 1000, took[int(len(took) * 0.99)] * 1000)
+
+
+def interleaved(measured: Mapping[str, Loaded], rounds: int) -> list[dict[str, Cost]]:
+    """What each cost, round by round: in a round all are loaded one after the other, for some seconds together.
+
+    So what else the machine does weighs on all alike.
+    """
+    return [
+        {
+            name: asyncio.run(load(one.url, one.pid, requests=one.requests, bodies=one.bodies))
+            for name, one in measured.items()
+        }
+        for _ in range(rounds)
+    ]
+
+
+def middle(rounds: Iterable[Mapping[str, Cost]], name: str) -> float:
+    """Milliseconds of CPU a request, the median of the rounds."""
+    return median(costs[name].cpu_ms for costs in rounds)
+
+
+def ratio(rounds: Iterable[Mapping[str, Cost]], one: str, other: str) -> float:
+    """How many times the CPU of another, the median of the rounds."""
+    return median(costs[one].cpu_ms / costs[other].cpu_ms for costs in rounds)

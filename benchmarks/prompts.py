@@ -22,14 +22,20 @@ We will be on holiday in the second half of the month.
 Thank you for looking into this; I know that it is a busy season for you.
 Is it possible to change the address while the parcel is on its way?
 The soles of the old pair were worn out after four hundred kilometres.""".splitlines()
+COLOURS = ("red", "blue", "green", "black", "white", "brown", "grey", "orange", "purple", "silver")
+THINGS = ("shoes", "jacket", "lamp", "kettle", "tent", "bicycle", "chair", "keyboard", "camera", "umbrella", "mirror")
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "December")
 #: Sentences of a prompt of about 128 tokens.
 SENTENCES_IN_128 = 7
 
 
 def prompt(number: int, sentences: int = SENTENCES_IN_128) -> str:
     """A prompt of about 128 tokens, or of so many sentences, another one for each number."""
-    chosen = Random(number).sample(SENTENCES, sentences)
-    return f"About my order of day {number}: {' '.join(chosen)}"
+    random = Random(number)
+    thing = f"{random.choice(COLOURS)} {random.choice(THINGS)}"
+    # Told apart by words and a day: a number that only counts would look like an account's or a telephone's.
+    about = f"About the {thing} that I ordered on {random.choice(MONTHS)} {random.randint(1, 28)}:"
+    return " ".join((about, *random.sample(SENTENCES, sentences)))
 
 
 def conversation(number: int, turns: int) -> list[dict[str, str]]:

@@ -13,14 +13,18 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from guard.cli.files import OTHERS, allow_files
 from guard.cli.tls import LOOPBACK, scheme_of
 from guard.errors import NoPolicy, SettingsError
 from guard.keys import hash_key, make_key
 from guard.policies import PolicySet, load_policies
 from guard.proxy.auth import AppKeys
+from guard.proxy.files import OTHERS, allow_files
 from guard.proxy.mcp.servers import keys_of
 from guard.settings import Settings
+
+#: Seconds without an answer after which one of several workers counts as hung and is ended, with all that it serves.
+#: uvicorn's own 5 pass where a machine is overloaded and a worker opens thousands of streams.
+HUNG = 60
 
 
 def serve(
@@ -75,6 +79,7 @@ def run(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
             ssl_context_factory=settings.tls,
+            timeout_worker_healthcheck=HUNG,
         )
 
 

@@ -72,7 +72,9 @@ async def measure(
                 waiting.setdefault(together, {})[probe] = work
         if waiting:
             left = None if deadline is None else deadline - perf_counter()
-            for measured in await asyncio.gather(*(_some(group, left, line) for group in waiting.values())):
+            groups = [_some(group, left, line) for group in waiting.values()]
+            # One alone needs no task of its own.
+            for measured in [await groups[0]] if len(groups) == 1 else await asyncio.gather(*groups):
                 results.update(measured)
     if verdicts is not None:
         verdicts.flush()

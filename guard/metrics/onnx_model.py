@@ -34,8 +34,8 @@ class Graph:
     _turns: Semaphore = field(default_factory=lambda: Semaphore(cores()))
 
     @classmethod
-    def load(cls, path: Path, threads: int = 1, content: bytes | None = None) -> Graph:
-        """The graph of a file, from its `content` where that has been read. Raises MetricError where it cannot run."""
+    def load(cls, path: Path, threads: int = 1) -> Graph:
+        """The graph of a file. Raises MetricError where it cannot run."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -44,7 +44,8 @@ class Graph:
         # Spinning threads wait busily between calls and take the CPU from the event loop.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            return cls(onnxruntime.InferenceSession(content or path, options, providers=["CPUExecutionProvider"]))
+            # By its path: a session holds on to bytes that it is given.
+            return cls(onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]))
         except Exception as error:
             raise MetricError(f"the ONNX model {path} cannot be loaded: {error}") from error
 

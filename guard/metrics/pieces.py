@@ -47,13 +47,9 @@ class Pieces:
 
     @cached_property
     def ends(self) -> list[bytes]:
-        """For each passage, what a verdict on the whole side up to and with it is kept by."""
-        chain = accumulate(self._digests, lambda before, own: self.verdicts.digest(before + own), initial=self._start)
-        return list(chain)[1:]
-
-    @property
-    def _start(self) -> bytes:
-        return self._lookback.to_bytes(8, "big")
+        """For each passage, what a verdict on the whole side up to and with it is kept by; of the first its own."""
+        back = self._lookback.to_bytes(8, "big")
+        return list(accumulate(self._digests, lambda before, own: self.verdicts.digest(before + back + own)))
 
     def since(self, metric: Metric, first: int) -> list[Piece]:
         """What a metric reads from a passage on."""

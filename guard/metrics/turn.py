@@ -20,17 +20,18 @@ TRUSTED_ROLES = frozenset({"system", "developer"})
 #: Said by the model in an earlier turn, and read as output then.
 MODEL_ROLES = frozenset({"assistant"})
 TOOL_ROLES = frozenset({"tool", "function"})
+NO_INPUT = TRUSTED_ROLES | MODEL_ROLES | TOOL_ROLES
 #: Stands in `Turn.reads` for the tool definitions.
 TOOLS = "tools"
 
-#: The kinds of what goes in or comes out unread: media; a `document` where no stage reads it; `earlier` turns and a
-#: `prompt` that the provider keeps; a `field` of the request that Guard does not know; and any `other` part.
+#: The kinds of what goes in unread: media; a `document` where no stage reads it; `earlier` turns and a `prompt` that
+#: the provider keeps; a `field` of the request that Guard does not know; and any `other` part.
 UNREAD = ("image", "audio", "video", "file", "document", "earlier", "prompt", "field", "other")
 #: Their kinds by the types of parts, in every protocol.
 _KINDS = {
-    "image": ("image", "image_url", "input_image", "output_image", "computer_screenshot", "image_generation_call"),
-    "audio": ("audio", "audio_url", "input_audio", "output_audio"),
-    "video": ("video", "video_url", "input_video", "output_video"),
+    "image": ("image", "image_url", "input_image", "computer_screenshot", "image_generation_call"),
+    "audio": ("audio", "audio_url", "input_audio"),
+    "video": ("video", "video_url", "input_video"),
     "file": ("file", "input_file", "document", "container_upload"),
 }
 _OF_TYPES = {name: kind for kind, names in _KINDS.items() for name in names}
@@ -64,7 +65,7 @@ class Turn:
     `documents` what was retrieved; `tools` the tool definitions offered, as they came; `labels` say whose turn it is
     (`app`, `user`, `session`, `model`). `reads` are the roles whose messages are input too, though the app or the model
     wrote them; with `tools` among them the tool definitions are. `unread` are the kinds of what else goes in, which
-    nobody reads: of UNREAD, each once; `unread_output` are those of what else came out.
+    nobody reads: of UNREAD, each once.
     """
 
     messages: tuple[Message, ...] = ()
@@ -75,7 +76,6 @@ class Turn:
     labels: Mapping[str, str] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
     unread: tuple[str, ...] = ()
-    unread_output: tuple[str, ...] = ()
 
     def passages(self, side: Side) -> tuple[str, ...]:
         """The texts of one side, in order. A span's `passage` is an index into this tuple.
@@ -89,18 +89,16 @@ class Turn:
             return self.documents
         if side == "tool_call":
             return tuple(call.arguments for call in self.tool_calls)
-        said = (part for message in self.messages if self._stands_on(side, message) for part in message.parts)
+        said = tuple(part for message in self._of(side) for part in message.parts)
         if side == "input" and TOOLS in self.reads:
             return (*(holder[key] for holder, key in texts_of(self.tools)), *said)
-        return tuple(said)
+        return said
 
     def holds(self, side: Side) -> bool:
         """Whether there is something on a side to decide on, be it only that something there cannot be read."""
         if self.passages(side):
             return True
-        if side == "output":
-            return bool(self.unread_output)
-        return bool(self.unread) and (side == "input" or any(self._stands_on(side, one) for one in self.messages))
+        return bool(self.unread) and (side == "input" or bool(self._of(side)))
 
     def authors(self, side: Side) -> tuple[tuple[str, str], ...]:
         """Who wrote each of `passages(side)`: a message's role, and a tool's name; empty where there is none."""
@@ -110,13 +108,18 @@ class Turn:
             return (("", ""),) * len(self.documents)
         if side == "tool_call":
             return tuple(("assistant", call.name) for call in self.tool_calls)
-        said = ((one.role, one.tool) for one in self.messages if self._stands_on(side, one) for _ in one.parts)
+        said = ((one.role, one.tool) for one in self._of(side) for _ in one.parts)
         if side == "input" and TOOLS in self.reads:
             return (*((TOOLS, "") for _ in texts_of(self.tools)), *said)
         return tuple(said)
 
-    def _stands_on(self, side: Side, message: Message) -> bool:
-        return side == ("input" if message.role in self.reads else side_of(message.role))
+    def _of(self, side: Side) -> list[Message]:
+        """The messages that stand on a side; asked often of conversations of hundreds, so each costs one look-up."""
+        if side == "input":
+            others = NO_INPUT - self.reads
+            return [message for message in self.messages if message.role not in others]
+        tools = TOOL_ROLES - self.reads if side == "tool_result" else ()
+        return [message for message in self.messages if message.role in tools]
 
     @property
     def characters(self) -> int:
@@ -151,9 +154,10 @@ class Turn:
             else:
                 for holder, key, some in given:
                     holder[key] = "".join(some)
+        roles = {message.role for message in self._of(side)}
         messages = tuple(
             replace(message, parts=tuple(text for _ in message.parts for text in next(rest)))
-            if self._stands_on(side, message)
+            if message.role in roles
             else message
             for message in self.messages
         )
@@ -191,9 +195,7 @@ def side_of(role: str) -> Side | None:
     """Which side a message of this role stands on; None for those the app or the model itself wrote."""
     if role in TOOL_ROLES:
         return "tool_result"
-    if role in TRUSTED_ROLES or role in MODEL_ROLES:
-        return None
-    return "input"
+    return None if role in NO_INPUT else "input"
 
 
 def read_messages(messages: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
@@ -244,12 +246,7 @@ def unread_parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def unread_kind(name: object) -> str:
     """The kind of a part of this type that is no text."""
-    return media_kind(str(name)) or "other"
-
-
-def media_kind(name: str) -> str | None:
-    """The kind of a part of this type where it is known to be no text."""
-    return _OF_TYPES.get(name)
+    return _OF_TYPES.get(str(name), "other")
 
 
 def is_text_part(part: object) -> bool:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guard.errors import GuardError, Overloaded
 from guard.metrics.threads import threads
+from guard.proxy.files import OTHERS, files
 from guard.settings import Settings
 
 #: What stands under these is let in or refused: questions after the proxy's health are always answered.
@@ -27,8 +28,10 @@ _PLACE = "guard.place"
 class Admission:
     """The places of one worker, and who is refused for want of one."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, allowed: int | None = None) -> None:
+        """`allowed` is how many files the process may have open; default: what the system says."""
         self._settings = settings
+        self._allowed = allowed or files()
         self._places = asyncio.Semaphore(settings.max_requests)
         self.requests = self.waiting = self.streams = 0
         #: Requests refused since the start, by what there was too much of.
@@ -66,6 +69,14 @@ class Admission:
         finally:
             self.waiting -= 1
 
+    @property
+    def _no_files(self) -> bool:
+        """Whether no file is left for one connection of a caller's and one to a provider.
+
+        Without files the system closes new connections unheard, and no caller would learn why.
+        """
+        return self._allowed is not None and 2 * (self.requests + self.streams) + OTHERS > self._allowed
+
     def leave(self) -> None:
         """A place among the requests is free."""
         self.requests -= 1
@@ -73,7 +84,7 @@ class Admission:
 
     def add_stream(self) -> None:
         """One stream more. Raises Overloaded where there are as many as may be."""
-        if self.streams >= self._settings.max_streams:
+        if self.streams >= self._settings.max_streams or self._no_files:
             raise Overloaded(f"{self.streams} streams are under way; try again", over="streams")
         self.streams += 1
 

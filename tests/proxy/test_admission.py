@@ -12,6 +12,7 @@ from guard.guard import Guard
 from guard.metrics import measure as measuring
 from guard.proxy.admission import Admission
 from guard.proxy.app import create_app
+from guard.proxy.files import OTHERS
 from guard.proxy.watched import look_at
 from guard.settings import Settings
 from guard.telemetry import Meters
@@ -194,6 +195,16 @@ async def test_those_that_wait_are_let_in_in_their_order():
     await asyncio.gather(*tasks)
     assert order == [0, 1, 2, 3, 4]
     assert admission.load["requests"] == 0
+
+
+async def test_a_stream_for_which_no_file_is_left_is_refused_and_not_closed_unheard():
+    admission = Admission(Settings(max_streams=10_000), allowed=OTHERS + 6)
+    await admission.enter()
+    for _ in range(3):
+        admission.add_stream()
+    with pytest.raises(Overloaded):
+        admission.add_stream()
+    assert admission.streams == 3
 
 
 class Crowd:

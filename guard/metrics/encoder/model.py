@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 INPUTS: tuple[str, ...] = ("input_ids", "token_type_ids", "attention_mask")
 OUTPUTS = ("columns", "tokens", "embedding")
-#: Bytes of what is kept for texts and for windows that come again: the messages of a conversation, at every turn.
-TEXTS, WINDOWS = 16 << 20, 8 << 20
+#: Bytes of what is kept for texts and windows, so that all metrics that read one share it, and the next window of a
+#: stream the sentences of the last. What metrics said of texts that come again is kept as verdicts, which are smaller.
+TEXTS, WINDOWS = 4 << 20, 2 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +45,11 @@ class Encoder:
         from guard.metrics.onnx_model import Graph
 
         said = facts(folder)
-        tokenizer = _content(folder / "tokenizer.json", said)
-        graph = Graph.load(folder / "model.onnx", content=_content(folder / "model.onnx", said))
+        tokenizer, weights = (_checked(folder / name, said) for name in ("tokenizer.json", "model.onnx"))
+        graph = Graph.load(weights)
         if (set(graph.inputs), set(graph.outputs)) != (set(INPUTS), set(OUTPUTS)):
             raise MetricError(f"{folder / 'model.onnx'} is no graph of the encoder; {MEND}")
-        return cls(said, Tokens(tokenizer.decode()), graph)
+        return cls(said, Tokens(tokenizer.read_text("utf-8")), graph)
 
     def read(self, text: str) -> Reading:
         """The whole text, in one window where it fits, else in windows that end with sentences and overlap.
@@ -94,14 +95,16 @@ class Encoder:
         return Pass(columns[0], tokens[0], embedding[0])
 
 
-def _content(file: Path, said: Facts) -> bytes:
+def _checked(file: Path, said: Facts) -> Path:
+    """The file, which is the one that `model.json` names."""
     try:
-        content = file.read_bytes()
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise MetricError(f"{file} cannot be read ({error}); {MEND}") from error
-    if hashlib.sha256(content).hexdigest() != said.sha256.get(file.name):
+    if digest != said.sha256.get(file.name):
         raise MetricError(f"{file} is not the file that {file.with_name('model.json')} names; {MEND}")
-    return content
+    return file
 
 
 _loading = Lock()

@@ -123,6 +123,7 @@ def personal_data(name: str, recognisers: Sequence[Recogniser], settings: Pii) -
         cost=max(recogniser.cost for recogniser in needed),
         labels=claimed,
         windowed=True,
+        shared=next((recogniser.model for recogniser in needed if isinstance(recogniser, Head)), ""),
         description=f"personal data: {', '.join(sorted(claimed))}{missing}",
         warm_up=warm_up,
     )

@@ -41,6 +41,11 @@ class Head:
         head = self._facts.heads[HEAD].model_dump_json()
         return fingerprint(self._facts.reads_as, head, f"{SUREST} {sorted(self._labels.items())}")
 
+    @property
+    def model(self) -> str:
+        """What reads the text for other metrics too."""
+        return self._facts.model
+
     def load(self) -> None:
         """Load the model."""
         encoder(self._folder)

@@ -12,7 +12,6 @@ from guard.errors import GuardError, UpstreamError
 from guard.proxy import sse
 from guard.proxy.wire import openai
 from guard.proxy.wire.leaves import Body, Path, arguments, texts
-from guard.proxy.wire.media import media
 from guard.proxy.wire.wire import Place
 
 FILTERED = "content_filter"
@@ -57,11 +56,6 @@ class ChatStream:
             for path, holder, key in texts(delta):
                 self._said.add((index, path))
                 yield Place((index, path), holder, key, owner=choice)
-
-    def unread(self, event: Body) -> Iterator[tuple[Hashable, str]]:
-        """The parts of each choice's delta that are no text. A sound goes on over many of them."""
-        for index, _, delta in deltas(event):
-            yield from (((index, path), kind) for path, kind in media(delta))
 
     def repeats(self, event: Body) -> Iterator[Place]:
         """None: chunks say nothing twice."""

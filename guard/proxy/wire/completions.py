@@ -16,7 +16,6 @@ from guard.proxy import sse
 from guard.proxy.wire import openai
 from guard.proxy.wire.fields import unknown
 from guard.proxy.wire.leaves import Body, texts
-from guard.proxy.wire.media import media
 from guard.proxy.wire.wire import Place
 from guard.stages.redact import Placeholders
 
@@ -62,10 +61,6 @@ class Completions:
     def unread(self, body: Body) -> Mapping[str, int]:
         """How many fields are not known. What is no text is refused."""
         return Counter(unknown(body, "prompt", "suffix"))
-
-    def unread_answer(self, answer: Body) -> Mapping[str, int]:
-        """How many parts of the choices are no text, by kind: none, in what OpenAI describes."""
-        return Counter(kind for choice in _choices(answer) for _, kind in media(choice))
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`."""
@@ -125,11 +120,6 @@ class CompletionStream:
             self._open.setdefault(choice["index"], False)
             for path, holder, key in _texts(choice):
                 yield Place((choice["index"], path), holder, key, owner=choice)
-
-    def unread(self, event: Body) -> Iterator[tuple[Hashable, str]]:
-        """The parts of each choice that are no text."""
-        for choice in _choices(event):
-            yield from (((choice["index"], path), kind) for path, kind in media(choice))
 
     def repeats(self, event: Body) -> Iterator[Place]:
         """None: chunks say nothing twice."""
