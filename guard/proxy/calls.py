@@ -33,7 +33,9 @@ class Call:
     @property
     def whole(self) -> ToolCall:
         """The call as the model made it."""
-        return ToolCall("".join(self._name), "".join(self._arguments))
+        # Some providers say the name again with each piece.
+        names = dict.fromkeys(filter(None, self._name))
+        return ToolCall("".join(names if len(names) == 1 else self._name), "".join(self._arguments))
 
     def allow(self, arguments: str) -> None:
         """Let the call go out with these arguments: changed, all in the first piece that had any."""

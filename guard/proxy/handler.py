@@ -25,9 +25,9 @@ from guard.proxy.proxy import Proxy, proxy_of, unless_hung_up
 from guard.proxy.resilience import Target
 from guard.proxy.resilience.targets import falls_back
 from guard.proxy.stream import guarded
-from guard.proxy.upstream import Upstream
+from guard.proxy.upstream import Upstream, UpstreamRefused
 from guard.proxy.watched import watched
-from guard.proxy.wire.leaves import Body
+from guard.proxy.wire.leaves import Body, texts
 from guard.proxy.wire.wire import EARLIER, Streaming, Wire
 from guard.settings import Settings
 
@@ -126,7 +126,12 @@ class Call:
         if refused is not None:
             return self._overridden(refused)
         self.body = wire.write_request(self.body, asked, turn, exchange.placeholders)
-        return await (self._streamed(turn) if wire.streams(self.body) else self._whole(turn))
+        try:
+            return await (self._streamed(turn) if wire.streams(self.body) else self._whole(turn))
+        except UpstreamRefused as error:
+            # Some providers tell in it what the model had said.
+            error.body = await self._refused(error.body, turn)
+            raise
 
     async def _whole(self, turn: Turn) -> Response:
         """The whole answer."""
@@ -159,6 +164,17 @@ class Call:
         output = [text if n in signed else placeholders.restore(text) for n, text in enumerate(turn.output)]
         arguments = [placeholders.restore_call(call.arguments) for call in turn.tool_calls]
         return self.wire.write_answer(answer, output, arguments)
+
+    async def _refused(self, body: Body, turn: Turn) -> Body:
+        """What a provider says of a request that it refuses, as the caller may have it."""
+        said = list(texts(body))
+        asked = replace(turn, output=tuple(holder[key] for _, holder, key in said))
+        after, refused = await self.exchange.check_each(asked, ("output",))
+        if refused is not None:
+            return self.wire.error(Filtered(refused.text))
+        for (_, holder, key), text in zip(said, after.output, strict=True):
+            holder[key] = self.exchange.placeholders.restore(text)
+        return body
 
     def _overridden(self, refused: Verdict) -> Response:
         """The answer to a request that was refused."""

@@ -11,6 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from guard.stages.action import Redact
+from guard.stages.addresses import BEFORE, addressed
 from guard.stages.fakes import fake, last_four
 
 PLACEHOLDER = re.compile(r"\[[A-Z0-9_]+_[0-9]+\]")
@@ -107,17 +108,31 @@ class Placeholders:
                 return len(tail)
         return 0
 
+    def shown(self, text: str, before: str = "") -> list[Found]:
+        """The same without those in the address of a link or an image: they would leave for whoever wrote it."""
+        found = list(self.found(text, before))
+        if not found:
+            return found
+        before = before[-BEFORE:]
+        within = addressed(before + text)
+        return [one for one in found if not within(len(before) + one.start)]
+
     def restore(self, text: str, *, in_json: bool = False) -> str:
-        """The text with all that may be put back in it put back; `in_json` for a JSON text."""
+        """The text with all that may be put back in it put back; but for a call's JSON (`in_json`) not in addresses."""
+        return self._restored(text, self.found(text) if in_json else self.shown(text), in_json=in_json)
+
+    def _restored(self, text: str, found: Iterable[Found], *, in_json: bool = False) -> str:
         pieces, at = [], 0
-        for one in self.found(text):
+        for one in found:
             pieces += [text[at : one.start], self.original(one.stand_in, in_json=in_json)]
             at = one.end
         return "".join((*pieces, text[at:])) if pieces else text
 
     def restore_call(self, arguments: str) -> str:
         """A call's arguments with the originals in them: mostly they are JSON, but a custom tool takes any text."""
-        return self.restore(arguments, in_json=_is_json(arguments)) if self.restorable else arguments
+        if not self.restorable:
+            return arguments
+        return self._restored(arguments, self.found(arguments), in_json=_is_json(arguments))
 
     def hide(self, text: str, *, in_json: bool = False) -> str:
         """The text with every original that may be put back replaced by its placeholder, where it stands as a word."""

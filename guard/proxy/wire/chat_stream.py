@@ -11,6 +11,7 @@ from uuid import uuid4
 from guard.errors import GuardError, UpstreamError
 from guard.proxy import sse
 from guard.proxy.wire import openai
+from guard.proxy.wire.around import OF_ANSWER, OF_CHOICE, around, spelt
 from guard.proxy.wire.leaves import Body, Path, arguments, texts
 from guard.proxy.wire.wire import Place
 
@@ -36,6 +37,9 @@ class ChatStream:
         self._open: dict[int, bool] = {}
         #: What each choice said beside its content, such as reasoning, since its content last went on.
         self._beside: defaultdict[int, set[tuple[int, Path]]] = defaultdict(set)
+        self._whole: list[Place] = []
+        #: By choice and number, the id of the call that is being made, and how many had this number before it.
+        self._calls: dict[tuple[int, int], tuple[str, int]] = {}
         #: The texts that the event at hand adds to.
         self._said: set[tuple[int, Path]] = set()
 
@@ -45,24 +49,33 @@ class ChatStream:
             self._first = False
             self._head.update({key: event[key] for key in _CARRIED if key in event})
         self._said.clear()
+        # Said whole, and often again with each chunk: one goes by its words.
+        self._whole = [Place(("whole", holder[key]), holder, key) for _, holder, key in around(event, OF_ANSWER)]
         for index, choice, delta in deltas(event):
             self._open.setdefault(index, False)
+            said = ""
             for number, holder, key in arguments(delta):
                 name = str(holder.get("name") or "")
-                place = Place(("call", index, number), holder, key, "tool_call", name)
+                text = ("call", index, number, self._turn_of(index, number, holder, delta))
+                place = Place(text, holder, key, "tool_call", name, owner=choice)
                 if not isinstance(place.value, str):
                     raise UpstreamError(f"{_NO_CHAT}: a tool call's arguments are no text")
+                said += place.value
                 yield place
-            for path, holder, key in texts(delta):
+            for path, holder, key in (*texts(delta), *around(choice, OF_CHOICE)):
                 self._said.add((index, path))
+                said += holder[key]
                 yield Place((index, path), holder, key, owner=choice)
+            if choice.get("logprobs") and spelt(choice) not in said:
+                choice["logprobs"] = None  # of a text that is still to come, or that nobody is shown
 
     def repeats(self, event: Body) -> Iterator[Place]:
-        """None: chunks say nothing twice."""
-        return iter(())
+        """What stands beside the choices: search results, citations, an error."""
+        return iter(self._whole)
 
     def ended(self, event: Body) -> Iterator[Hashable]:
-        """What a choice said beside its content, once the content goes on."""
+        """What a choice said beside its content, once the content goes on, and what was said whole."""
+        yield from (place.text for place in self._whole)
         for index, path in self._said:
             if path[0] == "content":
                 yield from self._beside.pop(index, set()) - self._said
@@ -94,6 +107,20 @@ class ChatStream:
     def encode(self, event: Body) -> bytes:
         """One `data:` line."""
         return sse.event(event)
+
+    def _turn_of(self, index: int, number: int, holder: Body, delta: Body) -> int:
+        """How many calls had this number before: some providers give each the number 0, and an id of its own."""
+        calls = delta.get("tool_calls")
+        own = (
+            one.get("id")
+            for one in (calls if isinstance(calls, list) else ())
+            if isinstance(one, dict) and (one.get("function") is holder or one.get("custom") is holder)
+        )
+        told, (known, turn) = next(own, None), self._calls.get((index, number), ("", 0))
+        if isinstance(told, str) and told and holder.get("name"):
+            turn += bool(known) and told != known
+            self._calls[index, number] = told, turn
+        return turn
 
 
 _CARRIED = ("id", "created", "model", "system_fingerprint")

@@ -14,6 +14,7 @@ from guard.metrics import Turn
 from guard.metrics.turn import Message
 from guard.proxy import sse
 from guard.proxy.wire import openai
+from guard.proxy.wire.around import OF_ANSWER, Spelt, around, spelt
 from guard.proxy.wire.fields import unknown
 from guard.proxy.wire.leaves import Body, texts
 from guard.proxy.wire.wire import Place
@@ -73,8 +74,7 @@ class Completions:
 
     def read_answer(self, answer: Body, turn: Turn) -> Turn:
         """The turn with the texts of every choice."""
-        output = tuple(holder[key] for choice in _choices(answer) for _, holder, key in _texts(choice))
-        return replace(turn, output=output)
+        return replace(turn, output=tuple(str(place.value) for place in _places(answer)))
 
     def signed(self, answer: Body) -> Collection[int]:
         """None: nothing is signed here."""
@@ -82,10 +82,8 @@ class Completions:
 
     def write_answer(self, answer: Body, output: Sequence[str], arguments: Sequence[str]) -> Body:
         """The answer with other texts, changed in place."""
-        new = iter(output)
-        for choice in _choices(answer):
-            for _, holder, key in list(_texts(choice)):
-                Place((), holder, key, owner=choice).write(next(new))
+        for place, text in zip(list(_places(answer)), output, strict=True):
+            place.write(text)
         return answer
 
     def override(self, body: Body, text: str, answer: Body | None = None) -> Body:
@@ -108,6 +106,7 @@ class CompletionStream:
     def __init__(self, model: str) -> None:
         self._head = _head(model)
         self._first = True
+        self._whole: list[Place] = []
         #: Each open choice, and whether some of its text has left.
         self._open: dict[int, bool] = {}
 
@@ -116,17 +115,24 @@ class CompletionStream:
         if self._first:
             self._first = False
             self._head.update({key: event[key] for key in ("id", "created", "model") if key in event})
+        # Said whole, and perhaps again with each chunk: one goes by its words.
+        self._whole = [Place(("whole", holder[key]), holder, key) for _, holder, key in around(event, OF_ANSWER)]
         for choice in _choices(event):
             self._open.setdefault(choice["index"], False)
+            said = ""
             for path, holder, key in _texts(choice):
+                said += holder[key]
                 yield Place((choice["index"], path), holder, key, owner=choice)
+            if choice.get("logprobs") and spelt(choice) not in said:
+                choice["logprobs"] = None  # of a text that is still to come
 
     def repeats(self, event: Body) -> Iterator[Place]:
-        """None: chunks say nothing twice."""
-        return iter(())
+        """What stands beside the choices."""
+        return iter(self._whole)
 
     def ended(self, event: Body) -> Iterator[Hashable]:
-        """The text of each choice that ends: those of other prompts may go on for long."""
+        """The text of each choice that ends, as those of other prompts may go on for long, and what was said whole."""
+        yield from (place.text for place in self._whole)
         for choice in _choices(event):
             if choice.get("finish_reason"):
                 yield choice["index"], ("text",)
@@ -177,6 +183,16 @@ def _choices(answer: Body) -> list[Body]:
         for field in BESIDE:
             choice.pop(field, None)
     return choices
+
+
+def _places(answer: Body) -> Iterator[Place]:
+    """Every text of a whole answer. Of a choice's tokens only what its texts do not say."""
+    for choice in _choices(answer):
+        said = [Place((), holder, key, owner=choice) for _, holder, key in _texts(choice)]
+        yield from said
+        if spelt(choice) not in ("", *(place.value for place in said)):
+            yield Place((), Spelt(choice), "")
+    yield from (Place((), holder, key) for _, holder, key in around(answer, OF_ANSWER))
 
 
 def _texts(choice: Body) -> Iterator[tuple[Any, Any, str | int]]:

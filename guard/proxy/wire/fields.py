@@ -20,13 +20,16 @@ PARAMETERS = frozenset(
         "max_tokens", "max_completion_tokens", "max_output_tokens", "max_tool_calls", "frequency_penalty",
         "presence_penalty", "repetition_penalty", "logit_bias", "logprobs", "top_logprobs",
         # what the model works with
-        "tools", "tool_choice", "parallel_tool_calls", "response_format", "output_config", "output_format", "text",
+        "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls", "response_format",
+        "output_config", "output_format", "text",
         "reasoning", "reasoning_effort", "thinking", "verbosity", "truncation", "context_management",
         "web_search_options",
         # of embeddings
         "encoding_format", "dimensions", "truncate",
     }
 )  # fmt: skip
+#: Where tools are offered: `functions` is the older form.
+TOOLS = ("tools", "functions")
 
 
 def unknown(body: Body, *read: str) -> Iterator[str]:
@@ -38,8 +41,7 @@ def unknown(body: Body, *read: str) -> Iterator[str]:
 
 def tools_of(body: Body) -> tuple[Body, ...]:
     """The tools that a request offers to the model."""
-    tools = body.get("tools")
-    return tuple(tool for tool in tools if isinstance(tool, dict)) if isinstance(tools, list) else ()
+    return tuple(tool for field in TOOLS for tool in _list(body, field) if isinstance(tool, dict))
 
 
 def with_tools(body: Body, before: Turn, after: Turn) -> Body:
@@ -47,7 +49,17 @@ def with_tools(body: Body, before: Turn, after: Turn) -> Body:
     if after.tools == before.tools:
         return body
     new = iter(after.tools)
-    return {**body, "tools": [next(new) if isinstance(tool, dict) else tool for tool in body["tools"]]}
+    offered = {
+        field: [next(new) if isinstance(tool, dict) else tool for tool in _list(body, field)]
+        for field in TOOLS
+        if _list(body, field)
+    }
+    return {**body, **offered}
+
+
+def _list(body: Body, field: str) -> list[Any]:
+    value = body.get(field)
+    return value if isinstance(value, list) else []
 
 
 def _has_text(value: Any) -> bool:

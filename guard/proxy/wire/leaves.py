@@ -17,9 +17,10 @@ Path = tuple[str | int, ...]
 
 #: Fields that hold no text: kinds, names and ids, and data that only machines read.
 STRUCTURE = frozenset(
-    {"role", "id", "type", "index", "name", "object", "status", "format", "data", "signature", "encrypted_content"}
+    {"role", "id", "type", "index", "name", "object", "status", "format", "data", "signature", "thought_signature"}
+    | {"encrypted_content"}
 )
-#: Calls are read as calls.
+#: Calls are read as calls; what is none of a call's arguments is a text.
 CALLS = ("tool_calls", "function_call")
 MAX_DEPTH = 20
 #: Under `url` it is a picture or a sound that the model made, of any size; elsewhere any text may begin with "data:".
@@ -41,6 +42,10 @@ def texts(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any, str | int]]:
                 yield (*path, key), node, key
         elif path or key not in CALLS:
             yield from texts(value, (*path, key))
+        else:
+            read = [(id(holder), name) for _, holder, name in arguments(node)] if isinstance(node, dict) else []
+            found = texts(value, (*path, key))
+            yield from (one for one in found if (id(one[1]), one[2]) not in read)
 
 
 def arguments(message: Body) -> Iterator[tuple[int, Body, str]]:
