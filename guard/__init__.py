@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from guard.decorator import protect
 from guard.errors import Blocked, GuardError, MetricError, NoPolicy, PolicyError, SettingsError
-from guard.guard import Guard, Verdict
+from guard.guard import Guard
 from guard.metrics import Failure, Score, Span, Turn
 from guard.metrics.own import metric
 from guard.policies import load_policies, load_policy
+from guard.verdict import Verdict
 
 if TYPE_CHECKING:
     from guard.client import AsyncClient, Client

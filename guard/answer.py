@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from guard.guard import Verdict
 from guard.metrics import Failure, Score
+from guard.verdict import Verdict
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from guard.guard import Verdict
 from guard.metrics import Measurements, Turn
 from guard.metrics.measure import measure
 from guard.policies import LoadedPolicy, PolicySet
 from guard.policies.report import EVENTS, WAYS, Disagreement
 from guard.stages import Decision, Stage, decide, needed
+from guard.verdict import Verdict
 
 log = logging.getLogger(__name__)
 

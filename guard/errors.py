@@ -26,6 +26,7 @@ GuardError
 │   ├── Unreachable      the server gives no answer, or none that can be read
 │   ├── ServerError      it failed on the request, and would again
 │   └── JobFailed        a job has no results: it failed, or was cancelled
+├── WaitsForItself       what waits was called on the thread that has to do the work
 └── Blocked              a decision stopped the turn, and the caller asked for an exception
 """
 
@@ -237,6 +238,10 @@ class ServerError(ClientError):
 
 class JobFailed(ClientError):
     """A job has no results: it failed, or was cancelled."""
+
+
+class WaitsForItself(GuardError):
+    """A call that waits was made on Guard's own event loop, which would have to do the work meanwhile."""
 
 
 class Blocked(GuardError):

@@ -3,114 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from secrets import token_bytes
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
-from guard.errors import Blocked, Overloaded
+from guard.errors import Overloaded
+from guard.listeners import Compares, Notifies, Observer, Policies, Recorder
 from guard.loop import run
 from guard.metrics import ASKED, Measurements, Probe, Side, Turn
 from guard.metrics.measure import Needed, measure
 from guard.metrics.verdicts import Verdicts
 from guard.policies import LoadedPolicy
-from guard.stages import Decision, Override, Redact, Stage, Subscription, decide, explain, needed
+from guard.stages import Decision, Override, Redact, Stage, decide, needed
 from guard.stages.placeholders import Placeholders
 from guard.stages.redact import redacted
 from guard.store.event import Event, new_id
+from guard.verdict import Verdict
 
 #: Where nobody gives a key.
 _KEY = token_bytes(32)
-
-
-class Policies(Protocol):
-    """Where a turn's policy comes from: one policy, a set of them, or a live source."""
-
-    def select(
-        self, app: str = "", model: str = "", route: str = "", *, name: str = "", user: str = "", session: str = ""
-    ) -> LoadedPolicy:
-        """The policy for a turn, the one called `name` where that is given; user and session choose among its versions.
-
-        Raises NoPolicy where there is none.
-        """
-        ...
-
-
-class Recorder(Protocol):
-    """Takes what becomes events, at once and without waiting."""
-
-    def add(self, make: Callable[..., Event], characters: int) -> object:
-        """Take a function that makes the event, off the hot path, and how many characters of text it holds on to."""
-        ...
-
-
-class Compares(Protocol):
-    """Has turns decided by another version of their policy too, later and elsewhere."""
-
-    def offer(self, verdict: Verdict, turn: Turn) -> None:
-        """Take a turn that was decided. Never waits."""
-        ...
-
-
-class Notifies(Protocol):
-    """Tells a policy's subscribers, later and elsewhere."""
-
-    def tell(self, subscriptions: Sequence[Subscription], make: Callable[..., Event], characters: int) -> None:
-        """Queue the event that `make` gives for each subscription; it holds on to that much text."""
-        ...
-
-
-class Observer(Protocol):
-    """Is told what Guard does, as it does it. It neither waits nor raises."""
-
-    def began(self, exchange: Exchange) -> None:
-        """A request was given its policy."""
-        ...
-
-    def concluded(self, exchange: Exchange, verdict: Verdict) -> None:
-        """A stage has decided."""
-        ...
-
-    def released(self, exchange: Exchange) -> None:
-        """The first of a streamed text was let go."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a check came to: the decision, and the turn to go on with, or the reply to give instead."""
-
-    decision: Decision
-    turn: Turn
-    reply: str | None
-    event: str
-    policy: LoadedPolicy
-    millis: float
-    #: How many characters of each side a metric read.
-    read: Mapping[Side, int] = field(default_factory=dict)
-
-    @property
-    def allowed(self) -> bool:
-        """Whether the text may be passed on, as it now stands in `turn`."""
-        return self.reply is None
-
-    @property
-    def text(self) -> str:
-        """The text to go on with: the reply, or the checked side's text with what was redacted replaced."""
-        return self.reply if self.reply is not None else "\n".join(self.turn.passages(self.decision.stage.kind))
-
-    @property
-    def why(self) -> str:
-        """What happened and why, in one sentence."""
-        return explain(self.decision)
-
-    def raise_if_blocked(self) -> None:
-        """Raise Blocked where the text may not be passed on."""
-        if self.reply is not None:
-            raise Blocked(self.decision, self.reply)
 
 
 @dataclass(slots=True)
@@ -124,8 +39,9 @@ class Exchange:
     placeholders: Placeholders = field(default_factory=Placeholders)
     verdicts: list[Verdict] = field(default_factory=list)
     started: float = field(default_factory=perf_counter)
-    #: How many parts of the request are no text, so that nobody reads them, by kind.
+    #: How many parts of the request, and of the answer, are no text, so that nobody reads them, by kind.
     unread: Counter[str] = field(default_factory=Counter)
+    unread_output: Counter[str] = field(default_factory=Counter)
 
     async def check(self, turn: Turn, kind: Side, *, observed: bool = False) -> Verdict:
         """Check one side of a turn by the policy's stage of that kind; `observed`: without enforcing any of it.
@@ -249,8 +165,10 @@ class Guard:
         """A new request under the policy that applies to it, or that is named. Raises NoPolicy where there is none."""
         who = {name: labels.get(name, "") for name in ("user", "session")}
         chosen = self.policies.select(app, model, route, name=policy, **who)
-        placeholders = Placeholders(self.key, who["session"])
-        exchange = Exchange(self, chosen, {"app": app, "model": model, **labels}, placeholders=placeholders)
+        # Whoever names the same session is not the same for it: no user's stand-ins are another's.
+        session = who["session"] and "\0".join((app, labels.get("key", ""), who["user"], who["session"]))
+        exchange = Exchange(self, chosen, {"app": app, "model": model, **labels})
+        exchange.placeholders = Placeholders(self.key, session)
         if self.observer is not None:
             self.observer.began(exchange)
         return exchange
@@ -277,6 +195,7 @@ class Guard:
             self.comparer.offer(verdict, turn)
         if self.recorder is None and self.notifier is None:
             return
+        kind = verdict.decision.stage.kind
         make = partial(
             Event.of,
             verdict.decision,
@@ -288,7 +207,7 @@ class Guard:
             policy=verdict.policy.name,
             revision=verdict.policy.revision,
             millis=verdict.millis,
-            unread=dict(exchange.unread) if verdict.decision.stage.kind in ASKED else {},
+            unread=dict(exchange.unread if kind in ASKED else exchange.unread_output if kind == "output" else ()),
         )
         if self.recorder is not None:
             self.recorder.add(make, turn.characters)

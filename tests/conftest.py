@@ -1,7 +1,8 @@
-"""What tests of several rooms need: a Postgres server."""
+"""What tests of several rooms need: a Postgres server, and empty databases there and in files."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -43,6 +44,34 @@ def postgres() -> Iterator[str]:
         server.send_signal(signal.SIGINT)
         server.wait(20)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where a module's tests find a database that is empty at their start: in a file, and in Postgres."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('database')}/guard.db"
+    return emptied(request)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The same, empty for each test."""
+    return f"sqlite:///{tmp_path}/guard.db" if request.param == "sqlite" else emptied(request)
+
+
+def emptied(request: pytest.FixtureRequest) -> str:
+    """The URL of the Postgres database, with nothing in it."""
+    asyncpg = pytest.importorskip("asyncpg", reason="the Postgres driver is not installed")
+    url = request.getfixturevalue("postgres")
+
+    async def empty() -> None:
+        connection = await asyncpg.connect(url)
+        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        await connection.close()
+
+    asyncio.run(empty())
+    return url
 
 
 def _postgres_programs() -> Path | None:

@@ -19,6 +19,8 @@ from guard.store.database import Database
 KEPT, UNDER_WAY = 86_400.0, 60.0
 #: Characters of an Idempotency-Key.
 LONGEST = 255
+#: A login makes a token and changes nothing: it may be done again, and what it made is not kept.
+LOGIN = "/login/api_key"
 #: The headers that say who calls: nobody is given the answer to somebody else's request.
 CREDENTIALS = (b"authorization", b"x-firewall-auth-token", b"galileo-api-key")
 
@@ -39,7 +41,7 @@ class OnlyOnce:
         """Answer as before, or pass the request on and keep its answer."""
         headers = dict(scope["headers"]) if scope["type"] == "http" else {}
         key = headers.get(b"idempotency-key")
-        if key is None or scope["method"] in ("GET", "HEAD"):
+        if key is None or scope["method"] in ("GET", "HEAD") or scope["path"].endswith(LOGIN):
             await self._app(scope, receive, send)
             return
         message = await receive()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,12 +15,12 @@ from guard.central.code.package import Package
 from guard.central.records import floors, metrics, stages
 from guard.central.stage import StageDocument
 from guard.errors import Invalid
-from guard.guard import Verdict
 from guard.metrics import Metric, Turn
 from guard.policies import LoadedPolicy
 from guard.policies.floor import stand_on
 from guard.policies.unpack import load_text
 from guard.stages import Ruleset, Status
+from guard.verdict import Verdict
 
 #: Versions of a code metric that are looked at for one that is ready.
 _TRIED = 5
@@ -92,28 +92,39 @@ async def verdict_of(
     """The verdict of a stage that says `document`, with metrics of its `own` besides all others. Raises PolicyError."""
     floor, engine = await floor_text(central), central.engine
     one = document.stage(stage.name, paused=stage.paused)
-    own = {**(own or {}), **await code_metrics(central, stage.project, document)}
+    own = {**(own or {}), **await code_metrics(central, stage.project, named_by(document))}
     policy = await asyncio.to_thread(engine.policy, stage.id, one, floor, own)
     return await engine.check(policy, one, turn, labels, project=stage.project)
 
 
 async def refuse_stage(central: Central, project: str, document: StageDocument) -> None:
     """Raise Invalid where rules can mean nothing, or would hollow out the organisation's floor."""
-    own = await code_metrics(central, project, document)
+    own = await code_metrics(central, project, named_by(document))
     await asyncio.to_thread(central.engine.refuse, document.stage("stage"), await floor_text(central), own)
 
 
-async def code_metrics(central: Central, project: str, document: StageDocument) -> dict[str, Metric]:
-    """The project's code metrics that a stage's rules name."""
-    named = {rule.metric for ruleset in document.rulesets for rule in ruleset.rules}
+async def code_metrics(
+    central: Central, project: str, named: Iterable[str], *, built: bool = False
+) -> dict[str, Metric]:
+    """The project's code metrics of these names, as far as there are any: a built-in name is never one.
+
+    With `built` those that are being built are waited for, and one that could not be raises Conflict.
+    """
     found = {}
-    for name in sorted(named - set(central.engine.metrics)):
+    for name in sorted({*named} - set(central.engine.metrics)):
         async with central.database.reading() as connection:
             rows = await metrics.version_page(connection, project, name, before=None, limit=_TRIED)
         if rows:
             versions = [(row.version, Package.model_validate_json(row.package)) for row in rows]
+            if built:
+                await central.code.built(name, versions)
             found[name] = await central.code.metric(name, versions)
     return found
+
+
+def named_by(document: StageDocument) -> set[str]:
+    """The metrics that a stage's rules name."""
+    return {rule.metric for ruleset in document.rulesets for rule in ruleset.rules}
 
 
 async def floor_text(central: Central) -> str:

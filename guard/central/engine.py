@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable, Mapping
 from copy import copy
 
 from guard.errors import Invalid
-from guard.guard import Exchange, Guard, Notifies, Recorder, Verdict
+from guard.guard import Exchange, Guard
+from guard.listeners import Notifies, Recorder
 from guard.metrics import Metric, Turn
 from guard.metrics.registry import REGISTRY, Registry
 from guard.policies import LoadedPolicy, Policy, PolicySet
@@ -16,6 +17,7 @@ from guard.policies.extend import violations
 from guard.policies.floor import stand_on
 from guard.policies.unpack import load_text
 from guard.stages import Stage
+from guard.verdict import Verdict
 
 #: Stages that are kept ready; the one that was asked for least recently goes first.
 KEPT = 1_000
@@ -43,7 +45,7 @@ class Engine:
         """The stage, ready to check by. `identifier` is what events call it by (letters, digits, `-`, `_`, `.`).
 
         `floor` is the text of the floor under it; a paused stage still stands on it. `own` are metrics that only this
-        stage knows, made anew for every call: give them where the stage cannot be kept. Raises PolicyError.
+        stage knows; it is made ready once for the same ones, not for others that are like them. Raises PolicyError.
         """
 
         def make() -> LoadedPolicy:
@@ -55,7 +57,8 @@ class Engine:
             loaded = LoadedPolicy(policy, dict(own or {}), self.metrics.child(own or {}))
             return stand_on(base, loaded, metrics=self.metrics) if base else loaded
 
-        return make() if own else self._kept((identifier, floor, stage.model_dump_json()), make)
+        known = tuple(sorted((own or {}).items(), key=lambda one: one[0]))
+        return self._kept((identifier, floor, stage.model_dump_json(), known), make)
 
     def refuse(self, stage: Stage, floor: str = "", own: Mapping[str, Metric] | None = None) -> None:
         """Raise Invalid where the stage's rules can mean nothing, or would hollow out the floor."""

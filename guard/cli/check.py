@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from guard.errors import SettingsError, nearest
-from guard.guard import Guard, Verdict
+from guard.guard import Guard
 from guard.metrics import SIDES, Failure, Measurement
 from guard.policies import load_policies
+from guard.verdict import Verdict
 
 
 def check(

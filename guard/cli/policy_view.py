@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from guard.guard import Verdict
 from guard.policies import LoadedPolicy, describe
 from guard.policies.diff import Change
 from guard.policies.expect import came_to
 from guard.policies.trial import Trial
 from guard.stages import Status
+from guard.verdict import Verdict
 
 COLOURS = {"added": "green", "removed": "red", "changed": "yellow"}
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}

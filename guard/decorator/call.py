@@ -11,9 +11,10 @@ from guard.decorator.input import Input
 from guard.decorator.output import Output
 from guard.decorator.shapes import Slot
 from guard.errors import SettingsError
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import ANSWERED, ASKED
 from guard.stream import HoldBack
+from guard.verdict import Verdict
 
 OnBlock: TypeAlias = Literal["answer", "raise"] | Callable[[Verdict], Any]
 

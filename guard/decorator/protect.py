@@ -14,7 +14,8 @@ from guard.decorator.call import Call, OnBlock
 from guard.decorator.input import Input
 from guard.decorator.output import Output
 from guard.errors import SettingsError
-from guard.guard import Guard, Policies
+from guard.guard import Guard
+from guard.listeners import Policies
 from guard.loop import run
 from guard.policies import load_policies, load_policy
 

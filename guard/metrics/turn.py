@@ -24,14 +24,14 @@ NO_INPUT = TRUSTED_ROLES | MODEL_ROLES | TOOL_ROLES
 #: Stands in `Turn.reads` for the tool definitions.
 TOOLS = "tools"
 
-#: The kinds of what goes in unread: media; a `document` where no stage reads it; `earlier` turns and a `prompt` that
-#: the provider keeps; a `field` of the request that Guard does not know; and any `other` part.
+#: The kinds of what goes in or comes out unread: media; a `document` where no stage reads it; `earlier` turns and a
+#: `prompt` that the provider keeps; a `field` of the request that Guard does not know; and any `other` part.
 UNREAD = ("image", "audio", "video", "file", "document", "earlier", "prompt", "field", "other")
 #: Their kinds by the types of parts, in every protocol.
 _KINDS = {
-    "image": ("image", "image_url", "input_image", "computer_screenshot", "image_generation_call"),
-    "audio": ("audio", "audio_url", "input_audio"),
-    "video": ("video", "video_url", "input_video"),
+    "image": ("image", "image_url", "input_image", "output_image", "computer_screenshot", "image_generation_call"),
+    "audio": ("audio", "audio_url", "input_audio", "output_audio"),
+    "video": ("video", "video_url", "input_video", "output_video"),
     "file": ("file", "input_file", "document", "container_upload"),
 }
 _OF_TYPES = {name: kind for kind, names in _KINDS.items() for name in names}
@@ -65,7 +65,7 @@ class Turn:
     `documents` what was retrieved; `tools` the tool definitions offered, as they came; `labels` say whose turn it is
     (`app`, `user`, `session`, `model`). `reads` are the roles whose messages are input too, though the app or the model
     wrote them; with `tools` among them the tool definitions are. `unread` are the kinds of what else goes in, which
-    nobody reads: of UNREAD, each once.
+    nobody reads: of UNREAD, each once; `unread_output` are those of what else came out.
     """
 
     messages: tuple[Message, ...] = ()
@@ -76,6 +76,7 @@ class Turn:
     labels: Mapping[str, str] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
     unread: tuple[str, ...] = ()
+    unread_output: tuple[str, ...] = ()
 
     def passages(self, side: Side) -> tuple[str, ...]:
         """The texts of one side, in order. A span's `passage` is an index into this tuple.
@@ -98,6 +99,8 @@ class Turn:
         """Whether there is something on a side to decide on, be it only that something there cannot be read."""
         if self.passages(side):
             return True
+        if side == "output":
+            return bool(self.unread_output)
         return bool(self.unread) and (side == "input" or bool(self._of(side)))
 
     def authors(self, side: Side) -> tuple[tuple[str, str], ...]:
@@ -246,7 +249,12 @@ def unread_parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def unread_kind(name: object) -> str:
     """The kind of a part of this type that is no text."""
-    return _OF_TYPES.get(str(name), "other")
+    return media_kind(str(name)) or "other"
+
+
+def media_kind(name: str) -> str | None:
+    """The kind of a part of this type where it is known to be no text."""
+    return _OF_TYPES.get(name)
 
 
 def is_text_part(part: object) -> bool:

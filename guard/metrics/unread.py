@@ -1,4 +1,4 @@
-"""What a request holds that no metric can read, by kind: images, sound, files, what the provider keeps."""
+"""What a request or an answer holds that no metric can read, by kind: images, sound, files, what the provider keeps."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ from guard.metrics.metric import Cost, Metric
 from guard.metrics.score import Score
 from guard.metrics.turn import UNREAD, Side, Turn
 
+#: What rules call it.
+NAME = "unread"
+
 
 def unread() -> Metric:
-    """The metric of kind labels. It is the same for all of a turn's texts."""
+    """The metric of kind labels. It is the same for all texts of a request, and for all of an answer."""
 
     def measure(turn: Turn, side: Side) -> Score:
-        return Score(turn.unread, labels=turn.unread)
+        kinds = turn.unread_output if side == "output" else turn.unread
+        return Score(kinds, labels=kinds)
 
     return Metric(
-        "unread",
+        NAME,
         measure,
         kind="labels",
-        version="1",
-        sides=frozenset({"input", "tool_result"}),
+        version="2",
+        sides=frozenset({"input", "tool_result", "output"}),
         cost=Cost.FREE,
         labels=frozenset(UNREAD),
         of_turn=True,
-        description="the kinds of what a request holds that no metric can read",
+        description="the kinds of what a request or an answer holds that no metric can read",
     )

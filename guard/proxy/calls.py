@@ -6,9 +6,10 @@ from collections.abc import Hashable, Iterable, Set
 from dataclasses import replace
 
 from guard.errors import UpstreamError
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import ToolCall, Turn
 from guard.proxy.wire.wire import Place
+from guard.verdict import Verdict
 
 
 class Call:

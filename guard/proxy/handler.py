@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from guard.errors import BadRequest, Filtered, Overloaded, UpstreamError
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import ANSWERED, ASKED, Turn
 from guard.proxy import sse
 from guard.proxy.admission import as_stream
@@ -30,6 +30,7 @@ from guard.proxy.watched import watched
 from guard.proxy.wire.leaves import Body, texts
 from guard.proxy.wire.wire import EARLIER, Streaming, Wire
 from guard.settings import Settings
+from guard.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +158,10 @@ class Call:
 
     async def _answered(self, answer: Body, turn: Turn) -> Body:
         """The provider's whole answer as the caller may have it."""
-        turn, refused = await self.exchange.check_each(self.wire.read_answer(answer, turn), ANSWERED)
+        turn = self.wire.read_answer(answer, turn)
+        self.exchange.unread_output.update(self.wire.unread_answer(answer))
+        turn = replace(turn, unread_output=tuple(self.exchange.unread_output))
+        turn, refused = await self.exchange.check_each(turn, ANSWERED)
         if refused is not None:
             return self.wire.override(self.body, refused.text, answer)
         placeholders, signed = self.exchange.placeholders, self.wire.signed(answer)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from urllib.parse import quote
 
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import Probe, Side
 from guard.stages import Status
+from guard.verdict import Verdict
 
 #: Outcomes that decided nothing, in the order in which they tell more.
 _QUIET = (Status.SKIPPED, Status.PAUSED, Status.NOT_TRIGGERED)
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 def guard_headers(exchange: Exchange) -> dict[str, str]:
@@ -19,7 +22,7 @@ def guard_headers(exchange: Exchange) -> dict[str, str]:
     headers = {
         "x-guard-status": str(status(verdicts)),
         "x-guard-policy": exchange.policy.label,
-        "x-guard-coverage": coverage(verdicts, exchange.unread),
+        "x-guard-coverage": coverage(verdicts, exchange.unread, exchange.unread_output),
         "x-guard-read": characters(verdicts),
         "x-guard-ms": f"{sum(verdict.millis for verdict in verdicts):.2f}",
     }
@@ -49,13 +52,13 @@ def deciding(verdicts: Sequence[Verdict]) -> Verdict:
     return max(reversed(verdicts), key=lambda verdict: _QUIET.index(verdict.decision.status))
 
 
-def coverage(verdicts: Sequence[Verdict], unread: Mapping[str, int]) -> str:
+def coverage(verdicts: Sequence[Verdict], unread: Mapping[str, int], unread_output: Mapping[str, int] = _NONE) -> str:
     """`stage=run/failed/skipped` for each stage, the metrics by name and joined by +, `-` where there are none.
 
     `:only` behind a name says that a rule chose what the metric read, `:late` that it failed by being late, `:observed`
     behind a stage that a stream was released unread. Names may hold any character, and a header may not: those others
     than letters, digits and `_.-~` are %-encoded. `unread` comes last: how many parts of the request are no text, by
-    kind.
+    kind; then `unread:output`, those of the answer.
     """
     stages: dict[str, tuple[dict[str, None], dict[str, None], dict[str, None]]] = {}
     for verdict in verdicts:
@@ -66,8 +69,9 @@ def coverage(verdicts: Sequence[Verdict], unread: Mapping[str, int]) -> str:
         known[1].update(dict.fromkeys((*map(_name, covered.failed), *(f"{_name(one)}:late" for one in covered.late))))
         known[2].update(dict.fromkeys(map(_name, covered.skipped)))
     said = [f"{stage}={'/'.join('+'.join(names) or '-' for names in parts)}" for stage, parts in stages.items()]
-    if unread:
-        said.append("unread=" + "+".join(f"{quote(kind, safe='')}:{number}" for kind, number in unread.items()))
+    for name, counted in (("unread", unread), ("unread:output", unread_output)):
+        if counted:
+            said.append(f"{name}=" + "+".join(f"{quote(kind, safe='')}:{number}" for kind, number in counted.items()))
     return ", ".join(said) or "none"
 
 

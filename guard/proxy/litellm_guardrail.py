@@ -63,8 +63,12 @@ class Asked(BaseModel):
     def turn(self, labels: Mapping[str, str]) -> Turn:
         """The turn to check. Raises BadRequest for a tool call whose arguments are no text."""
         if self.input_type == "response":
-            return Turn(output=tuple(self.texts), tool_calls=self._calls(), labels=labels)
-        return Turn(messages=self._messages(), tools=tuple(self.tools), labels=labels)
+            return Turn(output=tuple(self.texts), tool_calls=self._calls(), labels=labels, unread_output=self._unread)
+        return Turn(messages=self._messages(), tools=tuple(self.tools), labels=labels, unread=self._unread)
+
+    @property
+    def _unread(self) -> tuple[str, ...]:
+        return ("image",) if self.images else ()
 
     def _messages(self) -> tuple[Message, ...]:
         """The texts under their messages' roles; where those do not say the same texts, no role is believed."""
@@ -91,7 +95,8 @@ async def litellm_guardrail(request: Request) -> Response:
         raise TooLarge(f"more than {proxy.settings.max_messages:,} messages", param="texts")
     exchange = caller.exchange(proxy.guard, asked.model or "", ROUTE, asked.labels())
     if asked.images:
-        exchange.unread["image"] += len(asked.images)
+        unread = exchange.unread if asked.input_type == "request" else exchange.unread_output
+        unread["image"] += len(asked.images)
     told = await unless_hung_up(request, _told(exchange, asked))
     if asked.input_type == "response":
         told["stream_holdback_chars"] = _held_back(exchange, told.get("texts", asked.texts), proxy.settings.overlap)

@@ -5,98 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Hashable, Set
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import orjson
 
 from guard.errors import Overloaded, UpstreamError
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import Turn
-from guard.proxy.calls import Call, Calls
+from guard.proxy.calls import Calls
+from guard.proxy.held import CallPiece, Held, Piece, Repeat
+from guard.proxy.unread import Unread, UnreadPiece
 from guard.proxy.wire.leaves import Body
 from guard.proxy.wire.wire import Place, Streaming
 from guard.stream import HoldBack
+from guard.verdict import Verdict
 
-
-@dataclass(slots=True)
-class Piece:
-    """A piece of a text in an event: characters start to end, exclusive, of one that is held back."""
-
-    place: Place
-    text: HoldBack
-    start: int
-    end: int
-
-    @property
-    def ready(self) -> bool:
-        """Whether it was read, so that it may leave."""
-        return self.text.released_to >= self.end
-
-    @property
-    def begun(self) -> bool:
-        """Whether the beginning of it may leave."""
-        return self.text.released_to > self.start
-
-    def write(self) -> None:
-        """Put what may leave into the event."""
-        if self.ready:
-            self.place.write(self.text.edited(self.start, self.end))
-        else:
-            self.place.cut(self.text.edited(self.start, self.text.released_to))
-
-
-@dataclass(slots=True)
-class CallPiece:
-    """A piece of a tool call in an event. The call writes it once it is complete."""
-
-    call: Call
-    begun = False
-
-    @property
-    def ready(self) -> bool:
-        """Whether the whole call was read."""
-        return self.call.ready
-
-    def write(self) -> None:
-        """Nothing is left to do."""
-
-
-@dataclass(slots=True)
-class Repeat:
-    """A text or call that an event says once more, whole."""
-
-    place: Place
-    said: HoldBack | Call
-    begun = False
-
-    @property
-    def ready(self) -> bool:
-        """Whether all that it repeats was read."""
-        return self.said.ready
-
-    def write(self) -> None:
-        """Put what was let out of it into the event."""
-        self.place.write(self.said.allowed)
-
-
-@dataclass(slots=True)
-class Held:
-    """An event that waits for its texts and calls to be read."""
-
-    event: Body
-    pieces: list[Piece | CallPiece | Repeat] = field(default_factory=list)
-    #: In bytes, as JSON.
-    size: int = 0
-
-    @property
-    def ready(self) -> bool:
-        """Whether all of it was read."""
-        return all(piece.ready for piece in self.pieces)
-
-    @property
-    def begun(self) -> bool:
-        """Whether all of it was read as far as a text in it that is cut off."""
-        return all(piece.ready or piece.begun for piece in self.pieces)
+#: Bytes that are kept of each part that is no text: which one it was.
+KEY = 200
 
 
 class Stream:
@@ -113,6 +38,7 @@ class Stream:
         self.turn = turn
         self._texts: dict[Hashable, HoldBack] = {}
         self._calls = Calls(exchange, turn)
+        self._unread = Unread(exchange)
         self._waiting: deque[Held] = deque()
         self._window, self._overlap = window, overlap
         self._limit, self._kept = limit, 0
@@ -125,6 +51,8 @@ class Stream:
         held = Held(event, size=len(orjson.dumps(event)))
         self._keep(held.size)
         said, repeated = list(self.wire.read(event)), list(self.wire.repeats(event))
+        if (unread := list(self.wire.unread(event))) and (verdict := await self._note(held, unread)):
+            return verdict
         ended = set(self.wire.ended(event))
         own = {place.text for place in (*said, *repeated)}
         # What the event interrupts came before it, so it is read before it.
@@ -139,6 +67,18 @@ class Stream:
         stopped = (_stopped(text) for key, text in self._texts.items() if key in own)
         return next(filter(None, stopped), None) or await self._end(ended & own)
 
+    async def _note(self, held: Held, unread: list[tuple[Hashable, str]]) -> Verdict | None:
+        """Take in what is no text; the verdict that ends the answer, if there is one."""
+        held.pieces.append(UnreadPiece(self._unread))
+        is_new, number = self._unread.add(unread)
+        self._keep(number * KEY)
+        if not is_new:
+            return None
+        self.turn = self._calls.turn = replace(self.turn, unread_output=self._unread.kinds)
+        for text in self._texts.values():
+            text.surround(self.turn)
+        return await self._unread.check(self.turn)
+
     async def _end(self, ended: Set[Hashable]) -> Verdict | None:
         for text in [text for key, text in self._texts.items() if key in ended] if ended else ():
             await text.pause()
@@ -152,7 +92,8 @@ class Stream:
             await text.finish()
             if verdict := _stopped(text):
                 return verdict
-        return await self._calls.finish()
+        said = tuple(text.taken for text in self._texts.values())
+        return await self._unread.finish(replace(self.turn, output=said)) or await self._calls.finish()
 
     def leaving(self, *, cut: bool = False) -> list[Body]:
         """The events that may leave now, in order, each with what may be seen of its texts.

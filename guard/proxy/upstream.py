@@ -222,7 +222,8 @@ class HttpUpstream:
             content += piece
             if len(content) > self._limit:
                 raise UpstreamError(f"the provider's answer is larger than {self._limit:,} bytes; raise max_answer")
-        return bytes(content)
+        # Some providers repeat in their errors what they were sent; the caller is not to see Guard's own key.
+        return bytes(content).replace(self._key.encode(), b"***") if self._key else bytes(content)
 
 
 def shown(response: aiohttp.ClientResponse, names: Iterable[str]) -> dict[str, str]:

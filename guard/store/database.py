@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -105,6 +106,8 @@ class Database:
 def _write_ahead(file: Path) -> None:
     """Make the file where there is none, and let readers go on while one process writes."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    # For its owner alone, as are the files that SQLite makes beside it; one that is there stays as it is.
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     until = time.monotonic() + BUSY
     with closing(sqlite3.connect(file, timeout=BUSY)) as connection:
         while True:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection
 from time import perf_counter
 
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import Measurements, Probe, Side, Span, Turn
 from guard.metrics.measure import Needed
 from guard.stages import Decision, Redact, Stage, decide, needed
@@ -14,6 +14,7 @@ from guard.stages.addresses import BEFORE
 from guard.stream.findings import Findings, by_windows, redactable, undecided, windowed
 from guard.stream.region import Region
 from guard.stream.text import Text
+from guard.verdict import Verdict
 
 #: The first window goes so many characters beyond the overlap, each next one twice as many, until it is full: who waits
 #: for an answer sees its beginning soon.
@@ -78,6 +79,15 @@ class HoldBack:
     def received(self) -> int:
         """How many characters were taken in."""
         return self._text.received
+
+    @property
+    def taken(self) -> str:
+        """All that was taken in, as it came."""
+        return self._text.slice(0, self.received)
+
+    def surround(self, turn: Turn) -> None:
+        """What surrounds the text has grown: what is read from now on is read within this turn."""
+        self._turn = turn
 
     @property
     def released_to(self) -> int:

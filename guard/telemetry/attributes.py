@@ -7,11 +7,12 @@ from typing import Any
 
 import orjson
 
-from guard.guard import ASKED, Exchange, Verdict
+from guard.guard import ASKED, Exchange
 from guard.metrics.turn import side_of
 from guard.stages import Redact
 from guard.store.mask import Masker
 from guard.store.recorded import to_hide
+from guard.verdict import Verdict
 
 #: The conventions' names of operations by the path that the provider is asked at.
 OPERATIONS = {

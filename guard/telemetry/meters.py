@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics.score import Failure
 from guard.stages import Status
 from guard.stages.decision import UNRESOLVED
@@ -13,6 +13,7 @@ from guard.telemetry import families as given
 from guard.telemetry.answers import Usage
 from guard.telemetry.current import SERVED
 from guard.telemetry.tally import Names, Tally
+from guard.verdict import Verdict
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

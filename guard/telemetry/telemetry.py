@@ -10,10 +10,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from guard.errors import UpstreamError
-from guard.guard import Exchange, Observer, Verdict
+from guard.guard import Exchange
+from guard.listeners import Observer
 from guard.telemetry.answers import Usage, begins, finishes_of, usage_of
 from guard.telemetry.current import SERVED, Served
 from guard.telemetry.meters import Meters
+from guard.verdict import Verdict
 
 if TYPE_CHECKING:
     from guard.telemetry.traces import Traces

@@ -19,12 +19,13 @@ from opentelemetry.trace import get_tracer_provider as global_provider
 from opentelemetry.trace import set_span_in_context as within
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from guard.guard import Exchange, Verdict
+from guard.guard import Exchange
 from guard.metrics import Probe
 from guard.metrics.score import Failure, Measurement, Score
 from guard.store.mask import Masker, TextMode
 from guard.telemetry.attributes import asked, call_attributes, messages, stage_attributes
 from guard.telemetry.current import SERVED, Served
+from guard.verdict import Verdict
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider as OwnProvider

@@ -13,6 +13,7 @@ from guard.training.rows import KEPT, Mark, Row, rows, units
 from guard.training.spec import Spec
 from guard.training.stream import Deck, Drawer
 from guard.training.swap import Swapper
+from guard.training.twins import told_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def read(spec: Spec, folder: Path, without: frozenset[str], step: Callable[[], N
         }
     drawers: dict[str, tuple[Drawer, float]] = {}
     for name, found in by_source.items():
-        deck = units([row for row in found if row.fold == "train"])
+        deck = [told_apart(unit) for unit in units([row for row in found if row.fold == "train"])]
         share = spec.sources[name].share if name in spec.sources else spec.personal[name]
         if deck and share:
             # A share is of rows; units may hold several.

@@ -76,7 +76,7 @@ class Encoder:
             words = _answer(row, context, response)
             return Example(self._pair(context, response), self._truth(row), row.weight, words=words)
         augment = self._spec.augment
-        if row.marks is None:
+        if row.marks is None and not row.telling:
             text = normalise(augmented(row.text, augment, chance))
         else:
             text = recased(row.text, augment, chance)
@@ -88,10 +88,10 @@ class Encoder:
         words = None
         if row.marks is not None or row.truth.get("prompt_injection") == 0:
             words = np.full((len(part) + 2, 2), UNKNOWN, np.float32)
-            inside = _inside(part, row.marks or ())
-            words[1:-1, 0] = inside
-            if row.marks:
-                columns[self._columns["prompt_injection"]] = self._seen(inside, row, whole)
+            words[1:-1, 0] = _inside(part, row.marks or ())
+        telling = row.marks or row.telling
+        if telling and row.truth.get("prompt_injection") == 1:
+            self._as_seen(columns, _seen(part, whole, telling))
         return Example(self._window(part), columns, row.weight, words=words)
 
     def readings(self, row: Row) -> list[list[Window]]:
@@ -128,25 +128,29 @@ class Encoder:
     def _cut(self, whole: Tokenised, row: Row, chance: random.Random) -> Tokenised:
         """A long text's beginning, or any part of it; mostly a part with its focus, where it has one.
 
-        Half of the texts that nobody marked are cut shorter still, so that length says less, and less is read.
+        Many texts that nobody marked are cut shorter still, so that length says less, and less is read; fewer of those
+        that should be found, since a part of them may be harmless by itself.
         """
         room = self._spec.window.tokens - 2
-        if row.marks is None and chance.random() < 0.5:
+        often = 0.2 if any(row.truth.get(head) == 1 for head in ("prompt_injection", "toxicity")) else 0.5
+        if row.marks is None and not row.telling and chance.random() < often:
             room = min(room, SHORT)
         spare = len(whole) - room
         if spare <= 0:
             return whole
         start = 0 if chance.random() < 0.4 else chance.randrange(spare + 1)
-        if row.focus is not None and chance.random() < 0.9:
-            at, _ = whole.within(row.focus, row.focus)
+        focus = chance.choice(row.telling).start if row.telling else row.focus
+        if focus is not None and chance.random() < 0.9:
+            at, _ = whole.within(focus, focus)
             start = min(max(0, at - chance.randrange(room * 3 // 4)), spare)
         return whole.part(start, start + room)
 
-    def _seen(self, inside: NDArray[np.bool_], row: Row, whole: Tokenised) -> float:
-        """What a part of an attacked text is: harmless without any of the attack, and nobody knows with too little."""
-        marked = int(_inside(whole, row.marks or ()).sum())
-        seen = int(inside.sum())
-        return 0.0 if not seen else row.truth["prompt_injection"] if seen >= min(ENOUGH, marked / 2) else UNKNOWN
+    def _as_seen(self, columns: NDArray[np.float32], seen: float) -> None:
+        """Of a part that is no attack by itself nobody knows which kind of attack it would be."""
+        columns[self._columns["prompt_injection"]] = seen
+        if seen != 1:
+            for label in self._spec.heads["prompt_injection"].labels:
+                columns[self._columns[f"prompt_injection/{label}"]] = UNKNOWN
 
     def _truth(self, row: Row) -> NDArray[np.float32]:
         columns = np.full(len(self._columns), UNKNOWN, np.float32)
@@ -169,6 +173,12 @@ class Encoder:
         for label in row.entities:
             known[self._entities[label]] = known[self._entities[label] + 1] = 1
         return known
+
+
+def _seen(part: Tokenised, whole: Tokenised, telling: Sequence[Mark]) -> float:
+    """What a part of an attacked text is: harmless without any of the attack, and nobody knows with too little."""
+    marked, seen = (int(_inside(of, telling).sum()) for of in (whole, part))
+    return 0.0 if not seen else 1.0 if seen >= min(ENOUGH, marked / 2) else UNKNOWN
 
 
 def _one_sentence(row: Row, chance: random.Random) -> Row:

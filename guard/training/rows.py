@@ -36,7 +36,8 @@ class Mark:
 class Row:
     """One text, or a context (`text`) with a `response`.
 
-    `focus` is the character that a part of a long text is cut around.
+    `focus` is the character that a part of a long text is cut around; `telling` are the ranges that set it apart from a
+    twin that says the opposite.
     `truth` holds 0 or 1 for each column that is known of it. `marks` are what its token head should find, None where
     nobody marked them; `entities` are the labels of personal data that its annotators looked for.
     """
@@ -53,6 +54,7 @@ class Row:
     weight: float = 1.0
     ordinary: bool = False
     focus: int | None = None
+    telling: tuple[Mark, ...] = ()
 
 
 Unit = tuple[Row, ...]

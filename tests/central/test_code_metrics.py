@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sys
 import zipfile
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there are walls only on Linux"),
 ]
+OVERRIDE = {"type": "OVERRIDE", "choices": ["No."]}
 METRICS = "/projects/shop/metrics"
 SHOUTING = """
 def scorer_fn(*, index, node_input, node_output, **kwargs):
@@ -179,6 +181,69 @@ async def test_another_project_knows_nothing_of_it_and_no_policy_for_proxies_may
     text = f"policy: p\nstages: {{input: {{rulesets: [{{name: own, rules: [{rule}]}}]}}}}\n"
     draft = await admin.put("/projects/shop/policies/p", text=text)
     assert "no metric 'shouting'" in draft["problems"][0]
+
+
+async def test_a_job_scores_rows_with_a_code_metric_and_waits_until_it_is_built(admin: At) -> None:
+    await dataset(admin)
+    await admin.post(METRICS, name="shouting", package={"code": SHOUTING}, why="we need it")
+    ask = {"kind": "score", "metrics": ["shouting", "word_count"], "side": "input"}
+    job = await ended(admin, await admin.post("/projects/shop/jobs", dataset="q", ask=ask))
+    assert (job["state"], job["problem"]) == ("done", "")
+    rows = (await admin.get(f"/projects/shop/jobs/{job['id']}/results"))["items"]
+    assert [(row["scores"]["shouting"]["value"], row["scores"]["word_count"]["value"]) for row in rows] == [
+        (1.0, 2.0), (0.0, 3.0),
+    ]  # fmt: skip
+
+
+async def test_a_job_with_a_code_metric_that_could_not_be_built_fails_with_the_reason(admin: At) -> None:
+    await dataset(admin)
+    assert (await upload(admin, "broken", "no python"))["status"] == "FAILED"
+    ask = {"kind": "score", "metrics": ["broken"]}
+    job = await ended(admin, await admin.post("/projects/shop/jobs", dataset="q", ask=ask))
+    assert job["state"] == "failed"
+    assert "'broken' is FAILED: SyntaxError" in job["problem"]
+    await admin.post("/projects/shop/jobs", 422, dataset="q", ask={"kind": "score", "metrics": ["nobodys"]})
+
+
+@pytest.mark.parametrize("name", ["shouting", "Input Shouting"])
+async def test_rules_of_galileos_clients_name_code_metrics(admin: At, name: str) -> None:
+    sent = [{"rules": [{"metric": name, "operator": "gt", "target_value": 0.5}], "action": OVERRIDE}]
+    early = await galileo(admin, "POST", "/projects/shop/stages", name="e", type="central", prioritized_rulesets=sent)
+    said = await invoked(admin, stage_id=early["id"])
+    assert (said["status"], said["text"]) == ("FAILED", "STOP THAT")
+    await upload(admin)
+    assert (await invoked(admin, stage_id=early["id"]))["text"] == "No.", "it is there by now"
+    assert (await invoked(admin, project_name="shop", stage_name="l", prioritized_rulesets=sent))["text"] == "No."
+    late = await galileo(admin, "POST", "/projects/shop/stages", name="c", type="central", prioritized_rulesets=sent)
+    assert (await invoked(admin, stage_id=late["id"]))["text"] == "No."
+    assert (await invoked(admin, "please stop that", stage_id=late["id"]))["text"] == "please stop that"
+
+
+async def galileo(admin: At, method: str, path: str, **body: Any) -> dict[str, Any]:
+    headers = {"galileo-api-key": admin.key}
+    answer = await admin.http.request(method, f"http://central{path}", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def invoked(admin: At, text: str = "STOP THAT", **body: Any) -> dict[str, Any]:
+    return await galileo(admin, "POST", "/protect/invoke", payload={"input": text}, **body)
+
+
+async def dataset(admin: At) -> None:
+    """A dataset `q` of two rows."""
+    lines = b'{"input": "STOP THAT"}\n{"input": "please stop that"}\n'
+    digest = hashlib.sha256(lines).hexdigest()
+    headers = {"authorization": f"Bearer {admin.key}"}
+    await admin.http.put(f"http://central/api/v1/projects/shop/blocks/{digest}", content=lines, headers=headers)
+    await admin.post("/projects/shop/datasets", name="q", digest=digest, blocks=[digest])
+
+
+async def ended(admin: At, job: dict[str, Any]) -> dict[str, Any]:
+    while job["state"] in ("pending", "running"):
+        await asyncio.sleep(0.05)
+        job = await admin.get(f"/projects/shop/jobs/{job['id']}")
+    return job
 
 
 async def test_where_code_is_switched_off_its_rules_fail_and_say_so(settings: CentralSettings) -> None:

@@ -21,10 +21,10 @@ URL = "http://central"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> CentralSettings:
-    """Settings of a central that nobody set up yet."""
+def settings(new_database: str, tmp_path: Path) -> CentralSettings:
+    """Settings of a central that nobody set up yet, with its events beside its records."""
     Signer.new().write(tmp_path / "central.pem")
-    places = {"database": f"sqlite:///{tmp_path / 'central.db'}", "events": f"sqlite:///{tmp_path / 'events.db'}"}
+    places = {"database": new_database, "events": new_database}
     return CentralSettings(signing_key=str(tmp_path / "central.pem"), rate=0, **places)
 
 

@@ -104,11 +104,11 @@ print(json.dumps(told, default=str))
 
 
 @pytest.fixture(scope="module")
-def central(tmp_path_factory):
-    """The address of a central, and the key of a project's editor."""
+def central(database, tmp_path_factory):
+    """The address of a central, on SQLite and on Postgres, and the key of a project's editor."""
     folder = tmp_path_factory.mktemp("central")
     Signer.new().write(folder / "central.pem")
-    settings = CentralSettings(database=f"sqlite:///{folder}/central.db", signing_key=str(folder / "central.pem"))
+    settings = CentralSettings(database=database, signing_key=str(folder / "central.pem"))
     key = asyncio.run(editors_key(settings))
     with running(create_app(settings)) as url:
         yield url, key

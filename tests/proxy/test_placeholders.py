@@ -55,3 +55,43 @@ def test_what_the_output_hides_stays_hidden_though_the_input_may_be_restored(cli
         "/v1/chat/completions", json={"model": "m", "messages": [TOOL], "stream": stream}
     )
     assert said(response) == "ORD-12345678 is [ORDER_2]"
+
+
+SHARED = {"prompt_cache_key": "the app's prompt"}
+
+
+def numbers(client, order, reply="fine", **more):
+    """What stood for an order in what the provider was asked, and what its reply became."""
+    upstream = ScriptedUpstream(reply)
+    caller = client(upstream, policy=POLICY, redact_key="the same in every worker", **more.pop("settings", {}))
+    headers = more.pop("headers", None)
+    body = {"model": "m", "messages": [{"role": "user", "content": order}], **SHARED, **more}
+    answer = caller.post("/v1/chat/completions", json=body, headers=headers)
+    return upstream.bodies[0]["messages"][0]["content"], said(answer)
+
+
+def test_users_who_share_a_prompt_cache_key_share_no_placeholders_and_a_user_keeps_theirs(client):
+    ada, again = (numbers(client, "ORD-12345678", user="ada")[0] for _ in range(2))
+    bob, nobody = numbers(client, "ORD-12345678", user="bob")[0], numbers(client, "ORD-12345678")[0]
+    assert ada == again
+    assert len({ada, bob, nobody}) == 3
+
+
+def test_apps_and_keys_that_share_one_do_not_either(client):
+    apps = {"shop": [{"key": "env:K1", "name": "a"}, {"key": "env:K2", "name": "b"}], "desk": ["env:K3"]}
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("K1", "K2", "K3"):
+            patch.setenv(name, f"secret-{name}")
+        for name in ("K1", "K2", "K3"):
+            sent = {"authorization": f"Bearer secret-{name}"}
+            seen.append(numbers(client, "ORD-12345678", headers=sent, settings={"apps": apps})[0])
+    assert len(set(seen)) == 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_nobody_gets_anothers_value_back_though_the_model_repeats_what_stood_for_it(client, stream):
+    ada, _ = numbers(client, "ORD-12345678", user="ada")
+    for user in ("bob", "ada"):  # another user, and a later turn of her own that does not hold the value
+        _, answer = numbers(client, "ORD-87654321", reply=f"It was {ada}", user=user, stream=stream)
+        assert answer == f"It was {ada}"

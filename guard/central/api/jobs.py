@@ -63,7 +63,7 @@ class Job(Row):
 @router.post("/projects/{project}/jobs", status_code=201)
 async def start_job(body: NewJob, found: Writable, central: Centre, by: Caller) -> Job:
     """Start a job. What cannot be done is refused here, before any row is looked at."""
-    await work_of(central, found.id, body.ask)
+    await work_of(central, found.id, body.ask, now=False)
     async with central.change(by, body.why) as change:
         dataset = await datasets.find(change.connection, found.id, body.dataset)
         identifier = await jobs.create(change, found.id, dataset, body.ask.model_dump(mode="json"))

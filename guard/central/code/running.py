@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from guard.central.code.environments import Environments, State
 from guard.central.code.package import Package
 from guard.central.settings import CentralSettings
+from guard.errors import Conflict
 from guard.metrics import Failure, Metric, Side, Turn
+from guard.metrics.metric import Kind
 from guard.metrics.sandbox import NEEDED, Limits, Sandbox, SandboxError, sandboxed
 
 #: Processes that run code at a time, and sandboxes that are kept, with a process or without.
 PROCESSES, KEPT = 16, 200
+#: Seconds between looks whether something is built.
+_LOOK = 0.2
 _OFF = State(status="FAILED", log="uploaded code does not run at this central (setting code: off)")
 
 
@@ -29,8 +35,9 @@ class CodeMetrics:
         folder = Path(settings.code_folder).absolute()
         self._on = settings.code != "off"
         self._environments = Environments(folder, limits, settings.code_build_seconds)
-        #: By digest, the one used last at the end.
+        #: By digest, the one used last at the end; and the metrics that measure in each, by name and version.
         self._sandboxes: OrderedDict[str, Sandbox] = OrderedDict()
+        self._metrics: dict[str, dict[tuple[str, int], Metric]] = {}
 
     async def state(self, package: Package, *, again: bool = False) -> State:
         """How a package stands on this machine; with `again` a build that failed is tried once more."""
@@ -47,16 +54,38 @@ class CodeMetrics:
         for number, package in versions:
             states.append(state := await self.state(package))
             if state.status == "READY":
-                return sandboxed(
-                    name,
-                    await self._sandbox(package),
-                    state.described,
-                    version=f"{number}-{package.digest}",
-                    kind=package.gives,
-                    sides=package.sides,
-                    labels=package.labels,
-                )
+                return await self._ready(name, number, package, state)
         return _not_ready(name, versions[0][1], states[0])
+
+    async def built(self, name: str, versions: Sequence[tuple[int, Package]]) -> None:
+        """Wait until a version can be used. Raises Conflict that says why none can be.
+
+        The newest one counts, unless it could not be built: then the one before.
+        """
+        why = ""
+        for _, package in versions:
+            state = await self._settled(package)
+            if state.status == "READY":
+                return
+            why = why or (state.log.splitlines() or ["no reason is known"])[-1][:300]
+        raise Conflict(f"code metric '{name}' is FAILED: {why}; mend it, or build it again", param="ask.metrics")
+
+    async def _settled(self, package: Package) -> State:
+        while True:
+            state = await self.state(package)
+            if state.status not in ("PENDING", "BUILDING"):
+                return state
+            await asyncio.sleep(_LOOK)
+
+    async def _ready(self, name: str, number: int, package: Package, state: State) -> Metric:
+        """The same metric each time, as long as its sandbox is kept: what is made of it can be kept too."""
+        sandbox = await self._sandbox(package)
+        kept = self._metrics.setdefault(package.digest, {})
+        if (name, number) not in kept:
+            version = f"{number}-{package.digest}"
+            declared = {"kind": package.gives, "sides": package.sides, "labels": package.labels}
+            kept[name, number] = sandboxed(name, sandbox, state.described, version=version, **declared)
+        return kept[name, number]
 
     async def close(self) -> None:
         """End all builds and processes."""
@@ -69,7 +98,9 @@ class CodeMetrics:
         found = self._sandboxes.pop(digest, None) or self._environments.sandbox(package, self._make_room)
         self._sandboxes[digest] = found
         while len(self._sandboxes) > KEPT:
-            await self._sandboxes.popitem(last=False)[1].end()
+            old, unused = self._sandboxes.popitem(last=False)
+            self._metrics.pop(old, None)
+            await unused.end()
         return found
 
     async def _make_room(self) -> None:
@@ -83,11 +114,15 @@ class CodeMetrics:
         await idle.end()
 
 
+@lru_cache(maxsize=KEPT)
+def _failing(name: str, kind: Kind, sides: frozenset[Side], labels: frozenset[str] | None, why: str) -> Metric:
+    def fails(turn: Turn, side: Side) -> Failure:
+        return Failure(why)
+
+    return Metric(name, fails, kind=kind, sides=sides, labels=labels)
+
+
 def _not_ready(name: str, package: Package, state: State) -> Metric:
     last = (state.log.splitlines() or [""])[-1]
-    failure = Failure(f"metric '{name}' is {state.status}{': ' if last else ''}{last}"[:500])
-
-    def fails(turn: Turn, side: Side) -> Failure:
-        return failure
-
-    return Metric(name, fails, kind=package.gives, sides=frozenset(package.sides), labels=package.labels)
+    why = f"metric '{name}' is {state.status}{': ' if last else ''}{last}"[:500]
+    return _failing(name, package.gives, frozenset(package.sides), package.labels, why)

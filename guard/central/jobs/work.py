@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
 from guard.central.central import Central
-from guard.central.checking import loaded_policy
+from guard.central.checking import code_metrics, loaded_policy
 from guard.central.jobs.ask import Ask, Score
 from guard.central.jobs.replay import ReplayWork
 from guard.central.jobs.score import ScoreWork
@@ -36,10 +36,14 @@ class Work(Protocol):
         ...
 
 
-async def work_of(central: Central, project: str, ask: Ask) -> Work:
-    """What does the job. Raises a GuardError where it cannot be done."""
+async def work_of(central: Central, project: str, ask: Ask, *, now: bool = True) -> Work:
+    """What does the job. Raises a GuardError where it cannot be done.
+
+    With `now` it is to be done at once: code metrics that are being built are waited for.
+    """
     if isinstance(ask, Score):
-        return ScoreWork(ask, central.engine.metrics)
+        own = await code_metrics(central, project, ask.metrics, built=now)
+        return ScoreWork(ask, central.engine.metrics.child(own))
     policy = await _version(central, project, ask.policy, ask.version)
     return ReplayWork(policy, await _version(central, project, ask.policy, ask.against) if ask.against else None)
 

@@ -20,6 +20,7 @@ from guard.proxy.wire.fields import tools_of, unknown, with_tools
 from guard.proxy.wire.files import text_files
 from guard.proxy.wire.history import without_refused, without_restored
 from guard.proxy.wire.leaves import Body, arguments, texts
+from guard.proxy.wire.media import media
 from guard.proxy.wire.wire import Place
 from guard.stages.placeholders import Placeholders
 
@@ -68,6 +69,10 @@ class Chat:
         """How many parts of the messages are no text, and how many fields are not known, by kind."""
         counted = Counter((*unread_parts(body["messages"]), *unknown(body, "messages", "documents")))
         return counted - Counter(file=len(list(text_files(body["messages"]))))
+
+    def unread_answer(self, answer: Body) -> Mapping[str, int]:
+        """How many parts of the choices' messages are no text, by kind."""
+        return Counter(kind for message in _messages(answer) for _, kind in media(message))
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`, and without what was put back into earlier answers."""

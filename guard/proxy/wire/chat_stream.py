@@ -13,6 +13,7 @@ from guard.proxy import sse
 from guard.proxy.wire import openai
 from guard.proxy.wire.around import OF_ANSWER, OF_CHOICE, around, spelt
 from guard.proxy.wire.leaves import Body, Path, arguments, texts
+from guard.proxy.wire.media import media
 from guard.proxy.wire.wire import Place
 
 FILTERED = "content_filter"
@@ -68,6 +69,11 @@ class ChatStream:
                 yield Place((index, path), holder, key, owner=choice)
             if choice.get("logprobs") and spelt(choice) not in said:
                 choice["logprobs"] = None  # of a text that is still to come, or that nobody is shown
+
+    def unread(self, event: Body) -> Iterator[tuple[Hashable, str]]:
+        """The parts of each choice's delta that are no text. A sound goes on over many of them."""
+        for index, _, delta in deltas(event):
+            yield from (((index, path), kind) for path, kind in media(delta))
 
     def repeats(self, event: Body) -> Iterator[Place]:
         """What stands beside the choices: search results, citations, an error."""

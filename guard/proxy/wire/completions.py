@@ -17,6 +17,7 @@ from guard.proxy.wire import openai
 from guard.proxy.wire.around import OF_ANSWER, Spelt, around, spelt
 from guard.proxy.wire.fields import unknown
 from guard.proxy.wire.leaves import Body, texts
+from guard.proxy.wire.media import media
 from guard.proxy.wire.wire import Place
 from guard.stages.redact import Placeholders
 
@@ -62,6 +63,10 @@ class Completions:
     def unread(self, body: Body) -> Mapping[str, int]:
         """How many fields are not known. What is no text is refused."""
         return Counter(unknown(body, "prompt", "suffix"))
+
+    def unread_answer(self, answer: Body) -> Mapping[str, int]:
+        """How many parts of the choices are no text, by kind: none, in what OpenAI describes."""
+        return Counter(kind for choice in _choices(answer) for _, kind in media(choice))
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`."""
@@ -125,6 +130,11 @@ class CompletionStream:
                 yield Place((choice["index"], path), holder, key, owner=choice)
             if choice.get("logprobs") and spelt(choice) not in said:
                 choice["logprobs"] = None  # of a text that is still to come
+
+    def unread(self, event: Body) -> Iterator[tuple[Hashable, str]]:
+        """The parts of each choice that are no text."""
+        for choice in _choices(event):
+            yield from (((choice["index"], path), kind) for path, kind in media(choice))
 
     def repeats(self, event: Body) -> Iterator[Place]:
         """What stands beside the choices."""

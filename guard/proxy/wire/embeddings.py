@@ -48,6 +48,10 @@ class Embeddings:
         """How many fields are not known. What is no text is refused."""
         return Counter(unknown(body, "input"))
 
+    def unread_answer(self, answer: Body) -> Mapping[str, int]:
+        """None: vectors are what was asked for."""
+        return {}
+
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`."""
         return body if after == before else openai.with_texts(body, "input", after.messages[0].parts)

@@ -18,6 +18,7 @@ from guard.proxy.wire.blocks import CHANGED, Given, is_thought, texts
 from guard.proxy.wire.fields import tools_of, unknown, with_tools
 from guard.proxy.wire.history import without_refused
 from guard.proxy.wire.leaves import Body
+from guard.proxy.wire.media import media
 from guard.proxy.wire.messages_stream import REFUSED, MessageStream
 from guard.proxy.wire.slots import role_of, slots, unread
 from guard.proxy.wire.wire import Place
@@ -58,6 +59,10 @@ class Messages:
     def unread(self, body: Body) -> Mapping[str, int]:
         """How many blocks hold no text, wherever they stand, and how many fields are not known, by kind."""
         return Counter((*unread([body.get("system"), body["messages"]]), *unknown(body, "system", "messages")))
+
+    def unread_answer(self, answer: Body) -> Mapping[str, int]:
+        """How many blocks are no text, and how many files were made, by kind."""
+        return Counter(kind for _, kind in media(answer.get("content")))
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`, and without what was put back into earlier answers and calls."""

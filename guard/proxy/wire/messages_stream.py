@@ -12,6 +12,7 @@ from guard.proxy import sse
 from guard.proxy.wire import anthropic
 from guard.proxy.wire.blocks import CHANGED, Given, GivenPart, is_thought, texts
 from guard.proxy.wire.leaves import Body
+from guard.proxy.wire.media import media
 from guard.proxy.wire.wire import Place
 
 REFUSED = "refusal"
@@ -65,6 +66,11 @@ class MessageStream:
         for place in self._places(where, event):
             growing.add(place.text)
             yield place
+
+    def unread(self, event: Body) -> Iterator[tuple[Hashable, str]]:
+        """What of the event is no text: blocks come whole in the event that starts them."""
+        where = self._where(event)
+        return (((where, path), kind) for path, kind in media(event))
 
     def repeats(self, event: Body) -> Iterator[Place]:
         """None: nothing is said twice."""

@@ -16,6 +16,7 @@ from guard.proxy.wire.fields import tools_of, unknown, with_tools
 from guard.proxy.wire.files import text_files
 from guard.proxy.wire.history import without_refused
 from guard.proxy.wire.leaves import MAX_DEPTH, Body
+from guard.proxy.wire.media import media
 from guard.proxy.wire.responses_items import answered, kind_of, role_of, written
 from guard.proxy.wire.responses_stream import ResponsesStream
 from guard.proxy.wire.wire import EARLIER
@@ -110,6 +111,10 @@ class Responses:
         parts = _unread([body.get("input"), body.get("prompt")])
         counted = Counter((*kept, *parts, *unknown(body, "input", "instructions", *UNSEEN)))
         return counted - Counter(file=len(list(text_files(body.get("input")))))
+
+    def unread_answer(self, answer: Body) -> Mapping[str, int]:
+        """How many items, and parts and annotations of them, are no text, by kind."""
+        return Counter(kind for _, kind in media(answer["output"]))
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:
         """The body with the texts of `after`, and without what was put back into earlier answers."""

@@ -11,6 +11,7 @@ import orjson
 from guard.errors import GuardError, UpstreamError
 from guard.proxy.wire import openai
 from guard.proxy.wire.leaves import Body, Path
+from guard.proxy.wire.media import media
 from guard.proxy.wire.responses_items import answered, place, said, texts, texts_at
 from guard.proxy.wire.responses_shown import Shown
 from guard.proxy.wire.wire import Place
@@ -81,6 +82,18 @@ class ResponsesStream:
             self._ended += [path for path in self._open if path[: len(over)] == over]
             self._open = {path: None for path in self._open if path[: len(over)] != over}
 
+    def unread(self, event: Body) -> Iterator[tuple[Hashable, str]]:
+        """What of the event is no text, by its path in the response, where it stands again later."""
+        if event["type"] == SOUND:
+            yield SOUND, "audio"
+        for field, value in event.items():
+            if field == "response" and isinstance(value, dict):
+                yield from media(value.get("output"), ("output",))
+            elif isinstance(value, (dict, list)):
+                yield from media(value, _place_of(event, field))
+            elif field == "partial_image_b64":
+                yield _path(event, "response.output_item"), "image"
+
     def repeats(self, event: Body) -> Iterator[Place]:
         """What has come in pieces, once more, and what is said whole."""
         return iter(self._repeats)
@@ -140,6 +153,15 @@ def _path(event: Body, base: str) -> Path:
     about = ABOUT.get(base, (base,))
     indexed = (_index(event, one) if one.endswith("_index") else one for one in about)
     return ("output", _index(event, "output_index"), *indexed)
+
+
+def _place_of(event: Body, field: str) -> Path:
+    """Where in the response that stands which an object of an event is."""
+    if field == "item":
+        return _path(event, "response.output_item")
+    if field == "annotation":
+        return (*_path(event, "response.content_part"), "annotations", _index(event, "annotation_index"))
+    return _path(event, event["type"].rpartition(".")[0])
 
 
 def _index(event: Body, field: str) -> int:

@@ -72,6 +72,10 @@ class Streaming(Protocol):
         """Every text that the event adds to the answer, whatever field it stands in, and every piece of a tool call."""
         ...
 
+    def unread(self, event: Body) -> Iterable[tuple[Hashable, str]]:
+        """What the event brings that is no text: which part of the answer it is, or goes on with, and its kind."""
+        ...
+
     def repeats(self, event: Body) -> Iterable[Place]:
         """Every text or call's arguments that the event says once more, whole: the caller gets what was let out of it.
 
@@ -133,6 +137,10 @@ class Wire(Protocol):
 
     def unread(self, body: Body) -> Mapping[str, int]:
         """How many parts of the request no metric can read, by kind: `image`, `audio`, …, and EARLIER."""
+        ...
+
+    def unread_answer(self, answer: Body) -> Mapping[str, int]:
+        """The same of an answer that `read_answer` understands: what a model made that is no text."""
         ...
 
     def write_request(self, body: Body, before: Turn, after: Turn, placeholders: Placeholders) -> Body:

@@ -113,23 +113,6 @@ def told_by(script: str, database: str, folder: Path, python: Path) -> Iterator[
         yield Told(json.loads(done.stdout.splitlines()[-1]), hook)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where an empty database may be made."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('galileo')}/central.db"
-    asyncpg = pytest.importorskip("asyncpg", reason="the Postgres driver is not installed")
-    url = request.getfixturevalue("postgres")
-
-    async def empty() -> None:
-        connection = await asyncpg.connect(url)
-        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        await connection.close()
-
-    asyncio.run(empty())
-    return url
-
-
 def environment(request: pytest.FixtureRequest, name: str) -> Path:
     """The Python of an environment with the packages of a file of pins; skips where no registry can be reached.
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from guard.central.compat.galileo import token
+from guard.policies import LoadedPolicy
 from tests.central.conftest import At
 
 LONG = "one two three four five"
@@ -173,6 +174,18 @@ stages:
         rules: [{metric: word_count, operator: gt, target_value: 4}]
         action: {type: override, choices: [The organisation says no.]}
 """
+
+
+async def test_a_stage_with_metrics_that_only_galileo_has_is_made_ready_once(admin: At, monkeypatch: Any) -> None:
+    made = []
+    loaded = LoadedPolicy.__init__
+    monkeypatch.setattr(LoadedPolicy, "__init__", lambda self, *given: made.append(1) or loaded(self, *given))
+    await admin.project()
+    for _ in range(3):
+        await invoke(admin, ruleset("input_pii", "any", ["ssn"]), ruleset("completeness"))
+    assert len(made) == 1
+    await invoke(admin, ruleset("input_pii", "any", ["email"]), ruleset("completeness"))
+    assert len(made) == 2
 
 
 async def test_the_organisations_floor_holds_under_galileos_stages(admin: At) -> None:

@@ -232,6 +232,42 @@ def test_who_continues_a_refused_response_continues_the_one_before_it():
     assert wire.without_refused(own, ()) is own
 
 
+LOOP = [
+    {"type": "function_call_output", "call_id": "call-1", "output": "an attack"},
+    {"type": "custom_tool_call_output", "call_id": "call_2", "output": "another"},
+    {"type": "apply_patch_call_output", "call_id": "call_3", "status": "completed"},
+    {"type": "shell_call_output", "call_id": "call_4", "output": [{"stdout": "a third", "stderr": ""}]},
+]
+
+
+@pytest.mark.parametrize("given", [[user("never mind")], "never mind", None])
+def test_who_continues_a_step_of_a_tool_loop_that_was_refused_leaves_no_call_without_an_output(given):
+    first = wire.override(body(*LOOP, previous_response_id="resp-9"), "No.")["id"]
+    after = wire.without_refused({**body(), "input": given, "previous_response_id": first}, ())
+    outputs, rest = after["input"][:4], after["input"][4:]
+    assert after["previous_response_id"] == "resp-9"
+    assert [(one["type"], one["call_id"]) for one in outputs] == [(one["type"], one["call_id"]) for one in LOOP]
+    assert not any(said in str(outputs) for said in ("attack", "another", "third"))
+    assert [one["content"] for one in rest] == (["never mind"] if given else [])
+    # Refused again, it is still the same loop.
+    again = wire.override(after, "No.")["id"]
+    assert wire.without_refused(body(user("a"), previous_response_id=again), ())["input"][:4] == outputs
+
+
+def test_an_output_that_is_sent_once_more_after_a_refusal_is_taken_as_it_is():
+    first = wire.override(body(*LOOP[:2], previous_response_id="resp_9"), "No.")["id"]
+    better = {**LOOP[0], "output": "harmless"}
+    after = wire.without_refused(body(better, previous_response_id=first), ())["input"]
+    assert after[1:] == [better]
+    assert [one["call_id"] for one in after] == ["call_2", "call-1"]
+
+
+@pytest.mark.parametrize("made_up", ["zz", "5b5d", "7b7d", "5b5b2266222c315d5d", b'[["mcp_call","x"]]'.hex()])
+def test_an_id_that_somebody_made_up_adds_nothing_to_a_request(made_up):
+    sent = body(user("a"), previous_response_id=f"resp_guard_{'0' * 24}.{made_up}-resp_9")
+    assert wire.without_refused(sent, ()) == body(user("a"), previous_response_id="resp_9")
+
+
 @pytest.mark.parametrize(
     ("item", "output", "calls"),
     [

@@ -16,6 +16,7 @@ from guard.central.compat.galileo.projects import project_of
 from guard.central.compat.galileo.response import Asked, broken, response
 from guard.central.compat.galileo.route import GalileoCaller, GalileoRoute
 from guard.central.compat.galileo.stages import EXTRA, document_with
+from guard.central.compat.galileo.translate import guard_rulesets
 from guard.central.compat.galileo.wire import Invocation, SentRuleset
 from guard.central.principal import Principal
 from guard.central.records import projects, stages
@@ -62,14 +63,15 @@ async def _said(central: Central, stage: sa.Row[Any], body: Invocation) -> _Said
     if stage.type == "central" and sent:
         raise Invalid("the stage is central: its rulesets are kept; leave them out", param="prioritized_rulesets")
     kept = await document_of(central, stage, version=body.stage_version)
-    if stage.type == "central" and not await _is_galileos(central, kept):
+    local = stage.type == "local"
+    read = await (document_with(central, stage.project, sent) if local else _sent(central, stage.project, kept))
+    if read is None:
         if kept.kind not in _present(body):
             raise Invalid(f"nothing on side '{kept.kind}' to check; give it", param=f"payload.{kept.kind}")
         written = {one.name: one.model_dump(mode="json") for one in kept.rulesets}
         timeout = min(kept.timeout or _MOST, _timeout(body))
         return _Said(kept.model_copy(update={"timeout": timeout}), written)
-    if stage.type == "local":
-        kept = await document_with(central, sent)
+    kept = read
     kind: Side = "output" if body.payload.output else "input"
     more: dict[str, Any] = {"kind": kind, "timeout": _timeout(body)}
     floor = central.engine.floor(await floor_text(central))
@@ -80,12 +82,17 @@ async def _said(central: Central, stage: sa.Row[Any], body: Invocation) -> _Said
     return _Said(kept.model_copy(update=more), written)
 
 
-async def _is_galileos(central: Central, kept: StageDocument) -> bool:
-    """Whether the rulesets are still those that a Galileo client sent: others may have changed them since."""
+async def _sent(central: Central, project: str, kept: StageDocument) -> StageDocument | None:
+    """The rulesets as a Galileo client sent them, as they are read now; None where others have changed them since.
+
+    A metric that the project has by now, and had not when they were sent, is no change of theirs.
+    """
     if EXTRA not in kept.extra:
-        return False
+        return None
     sent = [SentRuleset.model_validate(one) for one in kept.extra[EXTRA]]
-    return (await document_with(central, sent)).rulesets == kept.rulesets
+    now = await document_with(central, project, sent)
+    same = now.rulesets == kept.rulesets or guard_rulesets(sent, central.engine.metrics) == kept.rulesets
+    return now if same else None
 
 
 def _timeout(body: Invocation) -> float:

@@ -7,6 +7,7 @@ import time
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from guard.central.again import LOGIN
 from guard.central.api.common import Centre, admitted
 from guard.central.compat.galileo import token
 from guard.central.compat.galileo.route import GalileoCaller, GalileoRoute, identity, token_secret
@@ -45,7 +46,7 @@ async def healthcheck() -> Healthy:
     return Healthy()
 
 
-@router.post("/login/api_key")
+@router.post(LOGIN)
 async def log_in(body: Login, central: Centre) -> Token:
     """A token for an API key."""
     by = await admitted(central, body.api_key)

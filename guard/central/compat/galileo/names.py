@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,11 +50,22 @@ def known(name: str, metrics: Container[str]) -> Known:
     """What a name of Galileo's means; the name of a metric that never measures where there is none."""
     if name in metrics and name not in _OF:
         return Known(name, None)
+    base, of = _read(name)
+    return Known(base if base in metrics else f"{_ABSENT}{base or '?'}", of or _OF.get(base))
+
+
+def of_projects(written: Iterable[str], metrics: Container[str]) -> set[str]:
+    """What a project's own metrics may be called by in these names: those that mean no metric of Guard's."""
+    unknown = [name for name in written if known(name, metrics).metric.startswith(_ABSENT)]
+    return {*unknown, *(_read(name)[0] for name in unknown)}
+
+
+def _read(name: str) -> tuple[str, Side | None]:
+    """A name without what is only spelling, and the side that it says."""
     words = re.sub(r"[^a-z0-9]+", "_", name.lower().replace("(slm)", "")).strip("_").removesuffix("_luna")
     of: Side | None = next((side for side in _SIDES if words.startswith(f"{side}_")), None)
     base = words.removeprefix(f"{of}_")
-    base = _ALSO.get(base, base)
-    return Known(base if base in metrics else f"{_ABSENT}{base or '?'}", of or _OF.get(base))
+    return _ALSO.get(base, base), of
 
 
 def own(used: Iterable[str], metrics: Iterable[str]) -> dict[str, Metric]:
@@ -72,7 +83,10 @@ def pii() -> Metric:
 def _absent(name: str, metrics: Iterable[str]) -> Metric:
     base = name.removeprefix(_ABSENT)
     if base in _TO_COME:
-        why = f"Guard has no metric '{base}' yet"
-    else:
-        why = f"Guard has no metric '{base[:100]}'; {nearest(base[:100], {*metrics} - {PII})}"
+        return _failing(name, f"Guard has no metric '{base}' yet")
+    return _failing(name, f"Guard has no metric '{base[:100]}'; {nearest(base[:100], {*metrics} - {PII})}")
+
+
+@lru_cache(maxsize=1_000)
+def _failing(name: str, why: str) -> Metric:
     return Metric(name, lambda turn, side: Failure(why), version=why, cost=Cost.FREE)

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from guard.central.compat.galileo.translate import BOTH
 from guard.central.compat.galileo.wire import Invocation
-from guard.guard import Verdict
 from guard.metrics import Failure, Measurement, Probe
 from guard.stages import Status
 from guard.stages.decision import RuleOutcome, RulesetOutcome
 from guard.stages.rule import NUMBER
+from guard.verdict import Verdict
 
 
 class Asked(NamedTuple):

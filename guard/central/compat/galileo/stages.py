@@ -12,6 +12,8 @@ from pydantic import BaseModel
 
 from guard.central.api.common import Centre, Named
 from guard.central.central import Central
+from guard.central.checking import code_metrics
+from guard.central.compat.galileo import names
 from guard.central.compat.galileo.projects import project_of
 from guard.central.compat.galileo.route import GalileoCaller, GalileoRoute, identity
 from guard.central.compat.galileo.translate import guard_rulesets, side_of
@@ -53,12 +55,14 @@ class GalileoStage(BaseModel):
         )
 
 
-async def document_with(central: Central, sent: Sequence[SentRuleset]) -> StageDocument:
-    """What a version of a stage with these rulesets says. Raises Invalid."""
+async def document_with(central: Central, project: str, sent: Sequence[SentRuleset]) -> StageDocument:
+    """What a version of a stage with these rulesets says in a project (an id). Raises Invalid."""
+    written = [rule.metric for ruleset in sent for rule in ruleset.rules]
+    own = await code_metrics(central, project, names.of_projects(written, central.engine.metrics))
     # In a thread: a metric that is named for the first time is made, and what it is made of imported.
-    rulesets = await asyncio.to_thread(guard_rulesets, sent, central.engine.metrics)
-    written = [ruleset.model_dump(mode="json") for ruleset in sent]
-    return StageDocument(kind=side_of(rulesets), rulesets=rulesets, extra={EXTRA: written})
+    rulesets = await asyncio.to_thread(guard_rulesets, sent, central.engine.metrics.child(own))
+    kept = [ruleset.model_dump(mode="json") for ruleset in sent]
+    return StageDocument(kind=side_of(rulesets), rulesets=rulesets, extra={EXTRA: kept})
 
 
 @router.post("/projects/{project}/stages")
@@ -67,7 +71,7 @@ async def make_stage(project: Named, body: SentStage, central: Centre, by: Galil
     found = await project_of(central, by, project, "write")
     if body.type == "local" and body.prioritized_rulesets:
         raise Invalid("the rulesets of a local stage come with every check", param="prioritized_rulesets")
-    document = await document_with(central, body.prioritized_rulesets)
+    document = await document_with(central, found.id, body.prioritized_rulesets)
     async with central.change(by) as change:
         identifier = await stages.create(
             change,
@@ -100,7 +104,7 @@ async def update_stage(
 ) -> GalileoStage:
     """Give a central stage other rulesets, in its next version."""
     found = await project_of(central, by, project, "write")
-    document = await document_with(central, body.prioritized_rulesets)
+    document = await document_with(central, found.id, body.prioritized_rulesets)
     async with central.change(by) as change:
         row = await stages.find(change.connection, found.id, stage)
         if row.type == "local":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,7 @@ from guard.central.compat.rime.config import Config, Injection, Languages, Pii, 
 from guard.central.compat.rime.entities import ENTITIES
 from guard.errors import Invalid, MetricError
 from guard.metrics import Metric, Side
+from guard.metrics.metric import Maker
 from guard.metrics.regex import Regex
 from guard.metrics.urls import Urls as Hosts
 from guard.stages import Redact, Rule, Ruleset
@@ -109,7 +111,7 @@ def _checks(place: Place, config: Config) -> Iterator[Check]:
             adheres = Rule(metric="context_adherence", of=side, operator="lt", target_value=ADHERES)
             yield Check(rule, side, (adheres,))
         case "UNKNOWN_EXTERNAL_SOURCE":
-            metric = Hosts(allow=tuple(cast("Urls", told).whitelisted_urls)).make("rime_hosts", Path())
+            metric = _made("rime_hosts", Hosts(allow=tuple(cast("Urls", told).whitelisted_urls)))
             asks = Rule(metric=metric.name, of=side, operator="not_empty")
             yield Check(rule, side, (asks,), {metric.name: metric})
         case "LANGUAGE_DETECTION":
@@ -130,5 +132,15 @@ def _pii(rule: str, side: Side, told: Pii) -> Iterator[Check]:
     if told.custom_entities:
         patterns = {one.name: "|".join(f"(?:{pattern})" for pattern in one.patterns) for one in told.custom_entities}
         name = f"rime_entities_{side}"
-        metric = Regex(patterns=patterns).make(name, Path())
+        metric = _made(name, Regex(patterns=patterns))
         yield Check(rule, side, (Rule(metric=name, of=side, operator="not_empty"),), {name: metric})
+
+
+def _made(name: str, what: Maker) -> Metric:
+    """The same metric for what says the same, so that stages made of it can be kept."""
+    return _read(name, type(what), what.model_dump_json())
+
+
+@lru_cache(maxsize=1_000)
+def _read(name: str, kind: type[Maker], written: str) -> Metric:
+    return kind.model_validate_json(written).make(name, Path())

@@ -15,12 +15,12 @@ from guard.central.checking import verdict_of
 from guard.central.compat.rime.rules import Check
 from guard.central.stage import StageDocument
 from guard.errors import CentralError, Conflict, Invalid
-from guard.guard import Verdict
 from guard.metrics import Failure, Message, Score, Side, Turn
 from guard.stages import Stage, Status, decide
 from guard.stages.decision import UNRESOLVED, RulesetOutcome
 from guard.stages.placeholders import Placeholders
 from guard.stages.redact import redacted
+from guard.verdict import Verdict
 
 
 class NotMeasured(CentralError):
