@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from guard.policies.bundle import digest_of
 from tests.central.conftest import At
 from tests.central.test_policies import published, put
 
@@ -26,6 +27,11 @@ async def tell(proxy: At, status: int = 204, **given: Any) -> None:
     assert response.status_code == status, response.text
 
 
+async def digest(proxy: At) -> str:
+    """The digest of what is in force."""
+    return digest_of((await proxy.get(f"{HERE}/bundle"))["payload"])
+
+
 async def two_releases(admin: At) -> At:
     """A proxy's key in a project with two releases."""
     await published(admin, 3, 9)
@@ -37,7 +43,8 @@ async def two_releases(admin: At) -> At:
 async def test_the_fleet_shows_who_lags_who_is_silent_and_who_is_wrong(admin: At) -> None:
     proxy = await two_releases(admin)
     newest = (await admin.get(HERE))["sequence"]
-    await tell(proxy, sequence=newest, instance="good")
+    await tell(proxy, sequence=newest, instance="good", digest=await digest(proxy))
+    await tell(proxy, sequence=newest, instance="forger")
     await tell(proxy, sequence=newest - 1, instance="late", problem="its signature is of none of the keys")
     await tell(proxy, sequence=newest + 7, instance="liar")
     admin.http.app.state.central.settings = admin.http.app.state.central.settings.model_copy(
@@ -46,6 +53,7 @@ async def test_the_fleet_shows_who_lags_who_is_silent_and_who_is_wrong(admin: At
     shown = {one["report"]["instance"]: one for one in (await admin.get("/fleet"))["items"]}
     assert {name: (one["lags"], one["wrong"], one["silent"]) for name, one in shown.items()} == {
         "good": (0, False, False), "late": (1, False, False), "liar": (0, True, False),
+        "forger": (0, True, False),
     }  # fmt: skip
     assert shown["late"]["report"]["problem"].startswith("its signature")
     admin.http.app.state.central.settings = admin.http.app.state.central.settings.model_copy(
@@ -67,7 +75,7 @@ async def test_a_lying_proxy_changes_nothing_but_what_is_shown_of_itself(admin: 
     monkeypatch.setattr("guard.central.records.fleet.INSTANCES", 5)
     liar, honest = await two_releases(admin), await admin.key_for("proxy")
     before = await admin.get(HERE)
-    await tell(honest, sequence=before["sequence"], instance="honest")
+    await tell(honest, sequence=before["sequence"], instance="honest", digest=await digest(honest))
     for number in range(9):
         await tell(liar, sequence=99, instance=f"fake-{number}")
     await tell(liar, sequence=99, instance="honest")
@@ -96,6 +104,23 @@ async def test_disagreements_are_summed_over_the_proxies(admin: At) -> None:
     assert (total["compared"], total["disagreed"], total["proxies"]) == (150, 4, 2)
     assert total["ways"] == {"input: passthrough → override by long": 4}
     assert sorted(total["events"]) == ["e100", "e50"]
+
+
+async def test_false_counts_are_shown_as_that_proxys_own_and_take_the_candidate_nowhere(admin: At) -> None:
+    liar, honest = await two_releases(admin), await admin.key_for("proxy")
+    before = await admin.get(HERE)
+    await tell(honest, instance="honest", statuses={"triggered": 3}, disagreements=[disagreement(100, 3)])
+    most = 2**53
+    await tell(
+        liar, instance="liar", statuses={"triggered": most}, events_lost=most, disagreements=[disagreement(0, most)]
+    )
+    await tell(liar, 422, instance="liar", statuses={"triggered": most + 1})
+    shown = {one["report"]["instance"]: one for one in (await admin.get("/fleet"))["items"]}
+    assert shown["honest"]["report"]["statuses"] == {"triggered": 3}
+    assert shown["liar"]["key"] != shown["honest"]["key"], "whoever reads it sees under which key it was told"
+    (total,) = await admin.get(f"{HERE}/disagreement")
+    assert (total["proxies"], total["disagreed"]) == (2, most + 3)
+    assert await admin.get(HERE) == before, "nothing is put in force or taken back by what proxies say"
 
 
 async def test_the_fleet_of_another_project_is_not_shown(admin: At) -> None:

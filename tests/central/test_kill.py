@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from guard.central.records.jobs import SILENT
 from guard.central.settings import CentralSettings
 from guard.policies.central import CentralSource, Following
 from guard.policies.live import LivePolicies
 from guard.policies.signature import Signer, Trust
 from tests.central.conftest import first_key
+from tests.central.process import Command, eventually
 from tests.central.test_policies import text
 
 pytestmark = pytest.mark.slow
 
+ROWS = 3_000
 HERE = "/api/v1/projects/shop/environments/production"
 
 
@@ -94,3 +100,74 @@ def test_a_central_that_is_killed_keeps_what_it_answered_and_followers_go_on(cen
         assert live.status.error is None
         source = live.source
         assert isinstance(source, CentralSource) and source.active and source.active.bundle.sequence == sequences[0]
+
+
+def test_a_job_under_a_killed_central_goes_on_behind_its_last_row_and_one_that_kills_three_fails(
+    tmp_path: Path,
+) -> None:
+    command = Command(tmp_path, rate=0)
+    key, _ = command.init()
+    client = command.client(key)
+    lines = b"".join(b'{"text": "%s"}\n' % (b"write to me today " * 32) for _ in range(ROWS))
+    digest = hashlib.sha256(lines).hexdigest()
+    with command.serving() as process:
+        client.post("/projects", json={"name": "shop"})
+        client.put(f"/projects/shop/blocks/{digest}", content=lines)
+        client.post("/projects/shop/datasets", json={"name": "q", "digest": digest, "blocks": [digest]})
+        first = started(client)
+        killed_in_the_middle(client, process, first)
+    silent(tmp_path)
+    with command.serving() as process:
+        job = eventually(lambda: ended(client, first), 120)
+        assert (job["state"], job["problem"], job["done"]) == ("done", "", ROWS)
+        rows, cursor = [], 0
+        while cursor is not None:
+            page = client.get(f"/projects/shop/jobs/{first}/results", params={"limit": 200, "cursor": cursor}).json()
+            rows += [(one["row"], one["scores"]["word_count"]["value"]) for one in page["items"]]
+            cursor = page["next"]
+        assert rows == [(number, 128.0) for number in range(ROWS)], "each row once"
+        second = started(client)
+        killed_in_the_middle(client, process, second)
+    for _ in range(2):
+        silent(tmp_path)
+        with command.serving() as process:
+            killed_in_the_middle(client, process, second)
+    silent(tmp_path)
+    with command.serving():
+        job = eventually(lambda: ended(client, second))
+        assert job["state"] == "failed"
+        assert "central ended 3 times while it worked on this job" in job["problem"]
+        assert 0 < job["done"] < ROWS
+
+
+def started(client: httpx.Client) -> str:
+    ask = {"kind": "score", "metrics": ["word_count", "secrets"]}
+    return client.post("/projects/shop/jobs", json={"dataset": "q", "ask": ask}).json()["id"]
+
+
+def ended(client: httpx.Client, job: str) -> dict[str, Any] | None:
+    found = client.get(f"/projects/shop/jobs/{job}").json()
+    return found if found["state"] in ("done", "failed", "cancelled") else None
+
+
+def killed_in_the_middle(client: httpx.Client, process: subprocess.Popen, job: str) -> None:
+    """Kill central once it has done something more of a job, and not all."""
+
+    def done() -> dict[str, Any]:
+        found = client.get(f"/projects/shop/jobs/{job}").json()
+        assert found["state"] in ("pending", "running"), found["state"]
+        return found
+
+    before = done()["done"]
+    until = time.monotonic() + 60
+    while (now := done())["state"] != "running" or now["done"] <= before:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def silent(folder: Path) -> None:
+    """As if the time had gone by after which a process that says nothing is taken for dead."""
+    with closing(sqlite3.connect(folder / "central.db")) as connection, connection:
+        connection.execute("UPDATE central_jobs SET heard_at = heard_at - ?", (SILENT + 1,))

@@ -32,17 +32,18 @@ async def get_bundle(
     if_none_match: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """What is in force, signed. With `wait` an answer of 304 is held back until there is a new bundle."""
-    sequence, envelope = await _current(central, found.id, environment)
+    sequence, envelope = await current(central, found.id, environment)
     if wait and if_none_match == f'"{envelope.digest}"':
         await central.hub.wait((found.id, environment), sequence, wait)
-        sequence, envelope = await _current(central, found.id, environment)
+        sequence, envelope = await current(central, found.id, environment)
     headers = {"etag": f'"{envelope.digest}"', "cache-control": "no-cache"}
     if if_none_match == headers["etag"]:
         return Response(status_code=304, headers=headers)
     return Response(envelope.model_dump_json(), media_type="application/json", headers=headers)
 
 
-async def _current(central: Central, project: str, environment: Environment) -> tuple[int, Envelope]:
+async def current(central: Central, project: str, environment: Environment) -> tuple[int, Envelope]:
+    """The newest bundle with its number; the same bytes each time. Raises NotFound where there is none."""
     async with central.database.reading() as connection:
         row = await releases.newest(connection, project, environment)
     if row is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -11,10 +12,12 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from guard.central.api.bundle import current
 from guard.central.api.common import PAGE, Caller, Centre, Followed, Limit, Named, Page, Readable, refuse_unstorable
+from guard.central.hub import Place
 from guard.central.records import fleet, projects, releases
 from guard.errors import Invalid
-from guard.policies.bundle import Environment
+from guard.policies.bundle import Envelope, Environment
 from guard.policies.report import WAYS, Report
 
 router = APIRouter(tags=["fleet"])
@@ -82,9 +85,11 @@ async def list_fleet(
             by.need_in(found.id, "read")
             only = found.id
         rows = await fleet.page(connection, only, after=after, limit=limit + 1)
-        newest = {(row.project, row.environment): row for row in await releases.all_newest(connection, only)}
+        released = {(row.project, row.environment) for row in await releases.all_newest(connection, only)}
         names = {row.project: (await projects.find(connection, row.project)).name for row in rows[:limit]}
-    items = [_shown(row, names, newest, central.settings.silent_after) for row in rows[:limit]]
+    shown = {(row.project, row.environment) for row in rows[:limit]}
+    now = {place: await current(central, *place) for place in sorted(shown & released)}
+    items = [_shown(row, names, now, central.settings.silent_after) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(items=items, next=_cursor(last) if last else None)
 
@@ -109,10 +114,12 @@ async def disagreement(environment: Environment, found: Readable, central: Centr
     return list(sums.values())
 
 
-def _shown(row: sa.Row[Any], names: dict[str, str], newest: dict[tuple[str, str], Any], silent_after: float) -> Proxy:
+def _shown(
+    row: sa.Row[Any], names: Mapping[str, str], now: Mapping[Place, tuple[int, Envelope]], silent_after: float
+) -> Proxy:
     report = Report.model_validate_json(row.report)
-    last = newest.get((row.project, row.environment))
-    sequence = last.sequence if last else 0
+    sequence, envelope = now.get((row.project, row.environment), (0, None))
+    forged = report.sequence == sequence and (envelope is None or report.digest != envelope.digest)
     return Proxy(
         project=names[row.project],
         environment=row.environment,
@@ -121,7 +128,7 @@ def _shown(row: sa.Row[Any], names: dict[str, str], newest: dict[tuple[str, str]
         newest=sequence,
         lags=max(0, sequence - report.sequence),
         silent=time.time() - row.at > silent_after,
-        wrong=report.sequence > sequence,
+        wrong=forged or report.sequence > sequence,
         report=report,
     )
 
