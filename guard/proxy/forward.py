@@ -62,5 +62,7 @@ def _opened(route: str, open_routes: Collection[str]) -> bool:
     if route in open_routes:
         return True
     # A path that climbs would reach all that the provider's key opens.
-    climbs = not {"", ".", ".."}.isdisjoint(unquote(route.removeprefix("/v1/")).split("/"))
+    path = unquote(route.removeprefix("/v1/"))
+    # Where a path holds one of these signs, it ends there, or climbs, for whoever reads it next.
+    climbs = not {"", ".", ".."}.isdisjoint(path.split("/")) or not set("?#\\;%").isdisjoint(path)
     return not climbs and any(one.endswith("/*") and route.startswith(one[:-1]) for one in open_routes)

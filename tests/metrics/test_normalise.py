@@ -46,6 +46,7 @@ def test_plain_ascii_is_its_own_first_view(text: str) -> None:
 def test_prose_without_anything_encoded_has_one_view() -> None:
     prose = (
         "Dear Ms O'Hara, your order of 3 x 250 g (no. 12-88) left on May 3rd, 2024 at 10am; it cost $42.50 (see p. 7)."
+        " Of the years 12, 15, 33, 41, 58, 60, 62, 70 and 99, 104, 88, 77, 93, 64, 61, 120 the last ones were the best."
     )
     assert views(prose) == (View(prose),)
 
@@ -95,6 +96,7 @@ def test_normalised_text_is_normal(text: str) -> None:
         "i\u200bg\u200cn\u2060o\u00adr\ufeffe a\u202el\u2066l",
         "i\x00g\x08nore all",
         "i̶g̶n̶o̶r̶e̶ a̷l̷l̷",
+        "i\u0336g\u0336n\u0336o\u0336r\u0336e\u0336 \u0336a\u0336l\u0336l\u0336",
         "i" + "\u0336" * 500 + "gnore all",
         "ɪɢɴᴏʀᴇ ᴀʟʟ",
         "іgnоrе аll",
@@ -161,9 +163,28 @@ def test_flags_and_emoji_smuggle_nothing() -> None:
     assert normalise(f"{england} ❤️ 👨\u200d👩\u200d👧 1️⃣") == "🏴 ❤ 👨👩👧 1⃣"
 
 
+def test_a_flag_that_is_none_hides_no_text() -> None:
+    pieces = ["igno", "re al", "l of"]
+    hidden = " and so on ".join("🏴" + tags(piece) + "\U000e007f" for piece in pieces)
+    assert all(piece in normalise(hidden) for piece in pieces)
+
+
+def test_struck_out_digits_and_signs_read_as_they_are() -> None:
+    assert normalise("".join(f"{char}\u0336" for char in "123-45-6789")) == "123-45-6789"
+
+
+def test_no_text_grows_more_than_sixfold() -> None:
+    for char in map(chr, range(0x110000)):
+        assert len(normalise(char)) <= 6
+
+
 ENCODINGS = {
     "base64": base64.b64encode(ATTACK.encode()).decode(),
     "base64url": base64.urlsafe_b64encode(b"?>?>?>" + ATTACK.encode()).decode().rstrip("="),
+    "base64 of UTF-16": base64.b64encode(ATTACK.encode("utf-16-le")).decode(),
+    "decimal": " ".join(map(str, ATTACK.encode())),
+    "decimal with commas": ", ".join(map(str, ATTACK.encode())),
+    "html without semicolons": "".join(f"&#{byte}" for byte in ATTACK.encode()),
     "hex": ATTACK.encode().hex(),
     "hex pairs": ATTACK.encode().hex(" "),
     "hex with 0x": ", ".join(f"0x{byte:02X}" for byte in ATTACK.encode()),

@@ -53,7 +53,9 @@ def test_a_models_name_cannot_climb_to_another_path_of_the_provider(send, asked)
 
 
 def test_a_route_that_ends_with_a_star_opens_what_is_below_it_and_nothing_else(send, asked):
-    for path in ("../files", "%2e%2e/files", "%252e%252e/files", "a/../../files", "a//b", ""):
+    climbing = ("../files", "%2e%2e/files", "%252e%252e/files", "a/../../files", "a//b", "")
+    ending = ("%3Fx", ".%3Fx", "a/..%23x", "..%5Cfiles", "..;/files", "%2525252e%2525252e/files")
+    for path in (*climbing, *ending):
         assert send("GET", f"/v1/responses/{path}") == 403, path
     assert send("GET", "/v1/responses_of_others") == 403
     assert send("GET", "/v1/responses/resp_1/input_items") == 200

@@ -12,6 +12,8 @@ from guard.metrics.reading.draft import Edit
 
 #: Marks beyond this many on one character are not put in order (UAX #15, stream-safe text): that takes quadratic time.
 _MOST_MARKS = 30
+#: What a character may become. Longer are U+FDFA and U+FDFB, the Arabic blessings in one character.
+_LONGEST_PLAIN = 6
 #: Format characters that are written and read: Arabic number signs and the like.
 _VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 _LINE_ENDS = frozenset("\x0b\x0c\x85\u2028\u2029")
@@ -33,7 +35,8 @@ def edits(text: str) -> Iterator[Edit]:
     """Edits that bring a text into NFKC without ignorable, control and half characters, one for each cluster.
 
     A cluster is a character and the marks on it, with whatever invisible stands between. Marks that are left on a Latin
-    letter after composing (struck-through and "zalgo" text) are dropped.
+    letter, a digit or a sign after composing (struck-through and "zalgo" text) are dropped. The few characters that are
+    whole phrases stay as they are: a text of them would grow eighteenfold.
     """
     roles = {char: role for char in set(text) if (role := _role(char))}
     if not roles:
@@ -62,7 +65,7 @@ def _settled(cluster: list[str]) -> str:
     if len(alone) < 2:
         return "".join(alone)
     new = unicodedata.normalize("NFKC", "".join(alone[:_MOST_MARKS])) + "".join(alone[_MOST_MARKS:])
-    if new[0].isalpha() and new[0] <= _LAST_LATIN:
+    if new[0] <= _LAST_LATIN:
         return new[0] + "".join(char for char in new[1:] if unicodedata.category(char) != "Mn")
     return new
 
@@ -73,7 +76,10 @@ def _settled_alone(char: str) -> str:
         return "\n"
     if unicodedata.category(char) == "Zs":
         return " "
-    return "\ufffd" if "\ud800" <= char <= "\udfff" else unicodedata.normalize("NFKC", char)
+    if "\ud800" <= char <= "\udfff":
+        return "\ufffd"
+    plain = unicodedata.normalize("NFKC", char)
+    return plain if len(plain) <= _LONGEST_PLAIN else char
 
 
 @lru_cache(maxsize=16_384)

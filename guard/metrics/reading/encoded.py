@@ -19,8 +19,11 @@ _BYTE = r"(?:0[xX])?[0-9A-Fa-f]{2}"
 _HEX = re.compile(rf"\b(?:0[xX])?(?:[0-9A-Fa-f]{{2}}){{8,}}\b|\b{_BYTE}(?:[ ,:\n]{{1,2}}{_BYTE}){{7,}}\b")
 _HEX_PAIR = re.compile(r"(?:0[xX])?([0-9A-Fa-f]{2})")
 _BINARY = re.compile(r"\b[01]{8}(?:[ ,\n]{0,2}[01]{8}){3,}\b")
+_DECIMAL = re.compile(r"\b[0-9]{1,3}(?:(?:, ?| )[0-9]{1,3}){7,}\b")
+_NUMBER = re.compile("[0-9]+")
+_LETTERS = 0.8
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})++")
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7};?|#[xX][0-9A-Fa-f]{1,6};?|[A-Za-z][A-Za-z0-9]{1,30};)")
 _ESCAPE = re.compile(
     r"(?:\\x[0-9A-Fa-f]{2})++|(?:(?:\\u|%u)[0-9A-Fa-f]{4})++|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8}|\\[nrtbf\"'/\\]"
 )
@@ -67,6 +70,17 @@ def from_binary(text: str) -> Iterator[Edit]:
         decoded = plausible(bytes(int(digits[at : at + 8], 2) for at in range(0, len(digits), 8)))
         if decoded is not None:
             yield Edit(match.start(), match.end(), decoded)
+
+
+def from_decimal(text: str) -> Iterator[Edit]:
+    """Eight or more printable characters of ASCII by their numbers, with spaces or commas between."""
+    for match in _DECIMAL.finditer(text):
+        codes = [int(number) for number in _NUMBER.findall(match[0])]
+        if all(32 <= code < 127 or code in (9, 10, 13) for code in codes):
+            decoded = bytes(codes).decode()
+            # Figures of a table are seldom letters.
+            if sum(char.isalpha() or char == " " for char in decoded) >= len(decoded) * _LETTERS:
+                yield Edit(match.start(), match.end(), decoded)
 
 
 def from_percent(text: str) -> Iterator[Edit]:
@@ -125,6 +139,7 @@ DECODERS = (
     Decoder("base64", r"[A-Za-z0-9+/][A-Z0-9][A-Za-z0-9+/]{8}|[A-Za-z0-9+/]{8}[A-Z0-9]", from_base64),
     Decoder("hex", rf"[0-9A-Fa-f]{{16}}|{_BYTE}(?:[ ,:\n]{{1,2}}{_BYTE}){{7}}", from_hex),
     Decoder("binary", r"[01]{8}[ ,\n]{0,2}[01]{8}", from_binary),
+    Decoder("decimal", r"[0-9]{2,3}(?:(?:, ?| )[0-9]{2,3}){3}", from_decimal),
     Decoder("url", r"%[0-9A-Fa-f]{2}", from_percent),
     Decoder("html", r"&(?:#[0-9xX]|[A-Za-z][A-Za-z0-9]{1,30};)", from_entities),
     Decoder("escapes", r"\\[xuUnrtbf\"'/\\]|%u[0-9A-Fa-f]{4}", from_escapes),

@@ -14,6 +14,8 @@ _SELECTOR = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _TAG_BASE = 0xE0000
 _CANCEL = "\U000e007f"
 _BLACK_FLAG = "\U0001f3f4"
+#: The only flags that tags spell in Unicode's emoji: England's, Scotland's and Wales's.
+_REGIONS = frozenset({"gbeng", "gbsct", "gbwls"})
 #: Fewer bytes than this are no message: emoji and ideographs carry single selectors.
 _LEAST_BYTES = 3
 
@@ -29,14 +31,14 @@ _TAGS, _SELECTORS = _scattered(_TAG), _scattered(_SELECTOR)
 def tags(text: str) -> Iterator[Edit]:
     """Edits that put text smuggled in tags in plain sight, after the visible characters that it was spread over.
 
-    Tags mirror ASCII (Unicode 16, 23.9). The few tags behind a black flag spell a region's flag and say nothing.
+    Tags mirror ASCII (Unicode 16, 23.9). Those behind a black flag that spell a region's flag say nothing.
     """
     for match in _TAGS.finditer(text):
         run = match[0]
-        is_flag = text[match.start() - 1 : match.start()] == _BLACK_FLAG and run.endswith(_CANCEL) and len(run) <= 7
         hidden = "".join(chr(ord(char) - _TAG_BASE) for char in run if _is_tag(char) and char != _CANCEL)
+        visible = "".join(char for char in run if not _is_tag(char))
+        is_flag = text[match.start() - 1 : match.start()] == _BLACK_FLAG and hidden in _REGIONS and not visible
         if hidden and not is_flag:
-            visible = "".join(char for char in run if not _is_tag(char))
             yield Edit(match.start(), match.end(), f"{visible} {hidden} ")
 
 

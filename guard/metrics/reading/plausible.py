@@ -12,7 +12,9 @@ _MOST_UNPRINTABLE, _MOST_SIGNS = 0.1, 0.7
 
 def plausible(data: bytes) -> str | None:
     """The bytes as UTF-8 text, or None where too much of it does not print or stands in no word."""
-    text = data.decode("utf-8", errors="replace")
+    # PowerShell takes base64 of UTF-16 only.
+    wide = len(data) >= 8 and not any(data[1::2])
+    text = data.decode("utf-16-le" if wide else "utf-8", errors="replace")
     if not text or len(_UNPRINTABLE.findall(text)) > len(text) * _MOST_UNPRINTABLE:
         return None
     return None if len(_NO_WORD.findall(text)) > len(text) * _MOST_SIGNS else text
