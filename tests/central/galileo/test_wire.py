@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from guard.central.compat.galileo import token
+from guard.central.compat.galileo import names, token
 from guard.policies import LoadedPolicy
 from tests.central.conftest import At
 
@@ -186,6 +186,14 @@ async def test_a_stage_with_metrics_that_only_galileo_has_is_made_ready_once(adm
     assert len(made) == 1
     await invoke(admin, ruleset("input_pii", "any", ["email"]), ruleset("completeness"))
     assert len(made) == 2
+
+
+def test_a_projects_own_metric_takes_the_place_of_one_that_guard_has_not_in_every_spelling() -> None:
+    for name in ("Input SQL Injection", "Input SQL Injection (SLM)", "input_sql_injection_luna"):
+        assert names.known(name, {}).metric == "galileo.sql_injection"
+        assert "sql_injection" in names.of_projects([name], {})
+        assert names.known(name, {"sql_injection"}) == ("sql_injection", "input")
+    assert names.of_projects(["Input Toxicity"], {"toxicity"}) == set(), "Guard's own are looked up nowhere"
 
 
 async def test_the_organisations_floor_holds_under_galileos_stages(admin: At) -> None:
