@@ -7,6 +7,7 @@ GuardError
 ├── SettingsError        a setting or command-line option cannot be used
 ├── BadRequest           the caller's request is not understood
 │   ├── TooLarge         it is larger than a limit
+│   ├── TooSlow          it does not come to its end in time
 │   ├── Unauthorised     it carries no valid app key
 │   ├── NoPolicy         no policy applies to it, so it is refused
 │   └── Filtered         the policy refuses it, and its protocol has no other way to say the policy's text
@@ -85,6 +86,13 @@ class TooLarge(BadRequest):
     code = "request_too_large"
 
 
+class TooSlow(BadRequest):
+    """The request did not come to its end in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class Unauthorised(BadRequest):
     """The request carries no valid app key."""
 
@@ -116,7 +124,7 @@ class Overloaded(Busy):
     code = "overloaded"
 
     def __init__(
-        self, message: str, *, over: Literal["requests", "streams", "measurements"], retry_after: float = 1.0
+        self, message: str, *, over: Literal["requests", "streams", "uploads", "measurements"], retry_after: float = 1.0
     ) -> None:
         self.over = over
         super().__init__(message, retry_after=retry_after)

@@ -102,6 +102,7 @@ class Settings(ServedSettings):
     )
     max_streams: int = Field(default=1000, ge=0, description="Streams under way at once, for each worker.")
     queue: int = Field(default=100, ge=0, description="Requests that wait for a place, for each worker.")
+    body_timeout: float = Field(default=30.0, gt=0, description="Seconds for a request's body to come whole.")
     queue_timeout: float = Field(default=1.0, gt=0, description="Seconds that they wait before they are refused.")
     measure_queue: int = Field(
         default=64, ge=0, description="Measurements that wait for a thread before new requests are refused."

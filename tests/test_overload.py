@@ -60,4 +60,4 @@ async def test_every_answer_is_one_or_says_when_to_ask_again_and_no_more_are_let
     assert max(load["requests"] for load in loads) <= MOST
     assert 0 < max(load["waiting"] for load in loads) <= QUEUE
     assert ready["refused"] == {"requests": statuses[503]}
-    assert ready["load"] == {"requests": 0, "streams": 0, "waiting": 0, "measurements": 0}
+    assert ready["load"] == {"requests": 0, "streams": 0, "waiting": 0, "uploads": 0, "measurements": 0}

@@ -1,4 +1,4 @@
-"""How much a worker takes on at once: requests, those that wait for a place among them, and streams.
+"""How much a worker takes on at once: requests, those that wait for a place among them, uploads, and streams.
 
 A request needs a worker's time, and holds its place until its answer has gone out. A stream whose first event is there
 mostly waits for its provider: it gives its place back, and counts among the streams from then on.
@@ -33,7 +33,7 @@ class Admission:
         self._settings = settings
         self._allowed = allowed or files()
         self._places = asyncio.Semaphore(settings.max_requests)
-        self.requests = self.waiting = self.streams = 0
+        self.requests = self.waiting = self.streams = self.uploads = 0
         #: Requests refused since the start, by what there was too much of.
         self.refused: Counter[str] = Counter()
 
@@ -44,6 +44,7 @@ class Admission:
             "requests": self.requests,
             "streams": self.streams,
             "waiting": self.waiting,
+            "uploads": self.uploads,
             "measurements": threads().waiting,
         }
 
@@ -56,10 +57,24 @@ class Admission:
         self.requests += 1
         return Place(self)
 
+    def expect(self) -> None:
+        """Look whether a request is worth taking in. Raises Overloaded where it could not even wait for a place."""
+        if self._places.locked() and self.waiting >= self._settings.queue:
+            raise Overloaded(self._full, over="requests")
+
+    def add_upload(self) -> None:
+        """One more request whose body is still on its way. Raises Overloaded where there are as many as may be."""
+        if self.uploads >= self._settings.max_requests:
+            raise Overloaded(f"{self.uploads} requests are still being sent; try again", over="uploads")
+        self.uploads += 1
+
+    @property
+    def _full(self) -> str:
+        return f"{self._settings.max_requests} requests are under way and {self.waiting} wait; try again"
+
     async def _wait(self) -> None:
-        full = f"{self._settings.max_requests} requests are under way and {self.waiting} wait; try again"
-        if self.waiting >= self._settings.queue:
-            raise Overloaded(full, over="requests")
+        self.expect()
+        full = self._full
         self.waiting += 1
         try:
             async with asyncio.timeout(self._settings.queue_timeout):
@@ -120,7 +135,7 @@ def as_stream(request: Request) -> None:
 
 
 class Admitted:
-    """Lets requests in before anything of them is read. `refuse` makes the answer to those that are not."""
+    """Lets requests in, once they are here whole. `refuse` makes the answer to those that are not let in."""
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request, GuardError], Awaitable[Response]]) -> None:
         self._app = app

@@ -45,8 +45,10 @@ from guard.proxy.mcp.route import ROUTE as MCP
 from guard.proxy.mcp.route import mcp
 from guard.proxy.mcp.servers import McpServers
 from guard.proxy.moderations import moderations
-from guard.proxy.proxy import HungUp, Proxy, proxy_of
+from guard.proxy.proxy import GONE, HungUp, Proxy, proxy_of
 from guard.proxy.resilience.opening import open_anthropic, open_targets
+from guard.proxy.resilience.tried import Tried
+from guard.proxy.uploads import Uploads
 from guard.proxy.upstream import Upstream, UpstreamRefused
 from guard.proxy.watched import Watched, look_at, metrics
 from guard.proxy.wire import WIRES, openai
@@ -88,7 +90,7 @@ def create_app(
     watched = [Middleware(Watched, routes)] if settings.metrics or settings.traces else []
     handlers = {GuardError: _guard_error, HTTPException: _http_error, Exception: _bug, HungUp: _hung_up}
     lifespan = partial(_lifespan, settings, upstream, servers, drains)
-    middleware = [*watched, Middleware(Admitted, _guard_error)]
+    middleware = [*watched, Middleware(Uploads, _guard_error), Middleware(Admitted, _guard_error)]
     return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=lifespan)
 
 
@@ -202,8 +204,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _hung_up(request: Request, error: Exception) -> Response:
-    # Nobody reads it; 499 is what access logs show for a caller that went away.
-    return Response(status_code=499)
+    # Nobody reads it.
+    return Response(status_code=GONE)
 
 
 async def _bug(request: Request, error: Exception) -> Response:
@@ -221,6 +223,7 @@ def _told(request: Request, error: GuardError, status: int, headers: Mapping[str
 
 
 def _checked(request: Request) -> dict[str, str]:
-    """What was checked of a request before its error, if it came so far."""
+    """What was checked of a request before its error, and who was asked, if it came so far."""
     exchange: Exchange | None = getattr(request.state, "exchange", None)
-    return guard_headers(exchange) if exchange else {}
+    tried: Tried | None = getattr(request.state, "tried", None)
+    return {**(guard_headers(exchange) if exchange else {}), **(tried.headers() if tried else {})}

@@ -9,10 +9,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from guard.errors import BadRequest, Busy, GuardError, RateLimited, TooLarge, UpstreamError
+from guard.errors import BadRequest, Busy, GuardError, RateLimited, TooSlow, UpstreamError
 
 #: Seconds beyond which some clients ignore what they are told to wait, and ask again at once.
 CLIENTS_WAIT = 60.0
+#: Where a request's scope keeps its body.
+BODY = "guard.body"
 
 
 class Json(Response):
@@ -25,13 +27,17 @@ class Json(Response):
         return orjson.dumps(content)
 
 
-async def read_json(request: Request, limit: int) -> dict[str, Any]:
-    """The JSON object that is the request's body. Raises BadRequest, or TooLarge past `limit` bytes."""
+def body_of(request: Request) -> bytes:
+    """The request's whole body, which uploads.py took in. It is given once, so that nobody keeps it for longer."""
+    return request.scope.pop(BODY)
+
+
+def json_of(request: Request) -> dict[str, Any]:
+    """The JSON object that is the request's body. Raises BadRequest."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise BadRequest("compressed bodies are not taken; send the JSON plainly")
-    content = await read_bytes(request, limit)
     try:
-        body = orjson.loads(content)
+        body = orjson.loads(body_of(request))
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"the body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
@@ -55,6 +61,9 @@ def status_of(error: GuardError) -> int:
 def headers_of(error: GuardError) -> dict[str, str]:
     """The headers that tell a client whether and when to ask again."""
     headers = dict(error.headers) if isinstance(error, RateLimited) else {}
+    if isinstance(error, TooSlow):
+        # What else it sends would be taken for its next request.
+        headers["connection"] = "close"
     if isinstance(error, UpstreamError) and error.retries:
         # OpenAI's and Anthropic's clients obey: Guard's retries times theirs would be too many.
         headers["x-should-retry"] = "false"
@@ -63,20 +72,6 @@ def headers_of(error: GuardError) -> dict[str, str]:
         if error.retry_after > CLIENTS_WAIT:
             headers["x-should-retry"] = "false"
     return headers
-
-
-async def read_bytes(request: Request, limit: int) -> bytes:
-    """The request's body. Raises TooLarge past `limit` bytes."""
-    too_large = f"the body is larger than {limit:,} bytes; send less, or raise max_body"
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit:
-        raise TooLarge(too_large)
-    content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > limit:
-            raise TooLarge(too_large)
-    return bytes(content)
 
 
 def _kind(value: object) -> str:

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from guard.answer import as_json
 from guard.errors import BadRequest
 from guard.metrics import Side, ToolCall, Turn
-from guard.proxy.body import Json, read_json
+from guard.proxy.auth import Caller
+from guard.proxy.body import Json, json_of
 from guard.proxy.headers import guard_headers
-from guard.proxy.proxy import proxy_of, unless_hung_up
+from guard.proxy.proxy import Proxy, caller_of, proxy_of, unless_hung_up
 from guard.proxy.wire.chat import validate_message
 
 ROUTE = "/v1/guard/check"
@@ -63,8 +64,11 @@ class Check(BaseModel):
 async def check(request: Request) -> Response:
     """One check: the decision, its scores, and the texts to go on with."""
     proxy = proxy_of(request)
-    caller = proxy.keys.caller(request)
-    asked = _parsed(await read_json(request, proxy.settings.max_body))
+    caller, asked = caller_of(request), _parsed(json_of(request))
+    return await proxy.limits.around(caller, asked.labels, lambda _: _checked(request, proxy, caller, asked))
+
+
+async def _checked(request: Request, proxy: Proxy, caller: Caller, asked: Check) -> Response:
     exchange = caller.exchange(proxy.guard, asked.model, ROUTE, {})
     # Whose turn it is says the key: labels of the same name do not count.
     turn = asked.turn({**asked.labels, **exchange.labels})

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -18,12 +19,13 @@ from guard.metrics import ANSWERED, ASKED, Turn
 from guard.proxy import sse
 from guard.proxy.admission import as_stream
 from guard.proxy.auth import Caller
-from guard.proxy.body import Json, read_json
+from guard.proxy.body import Json, json_of
 from guard.proxy.headers import guard_headers, summary
 from guard.proxy.limits import Lease
-from guard.proxy.proxy import Proxy, proxy_of, unless_hung_up
+from guard.proxy.proxy import Proxy, caller_of, proxy_of, unless_hung_up
 from guard.proxy.resilience import Target
 from guard.proxy.resilience.targets import falls_back
+from guard.proxy.resilience.tried import Tried
 from guard.proxy.stream import guarded
 from guard.proxy.upstream import Upstream, UpstreamRefused
 from guard.proxy.watched import watched
@@ -44,13 +46,12 @@ def handler(wire: Wire) -> Callable[[Request], Awaitable[Response]]:
 
     async def handle(request: Request) -> Response:
         proxy = proxy_of(request)
-        caller = proxy.keys.caller(request)
-        body = await read_json(request, proxy.settings.max_body)
+        caller, body = caller_of(request), json_of(request)
         wire.validate(body, proxy.settings.max_messages)
         if wire.streams(body):
             as_stream(request)
-        lease = await proxy.limits.enter(caller, wire.labels(body))
-        return await lease.around(_first_answer(request, proxy, wire, caller, body, lease))
+        answer = partial(_first_answer, request, proxy, wire, caller, body)
+        return await proxy.limits.around(caller, wire.labels(body), answer)
 
     return handle
 
@@ -64,10 +65,12 @@ async def _first_answer(
     """
     targets = proxy.targets_at(wire.path)
     deadline = targets.first.clock() + proxy.settings.deadline
+    # Also an error that comes of it says who was asked.
+    tried = request.state.tried = Tried()
     failed: UpstreamError | None = None
     for target in targets.of(body.get("model", ""), wire.path):
         try:
-            upstream = lease.metered(watched(request, target.until(deadline), target.breaker.name))
+            upstream = lease.metered(watched(request, target.until(deadline, tried), target.breaker.name))
             return await Call.of(request, proxy, wire, caller, body, target, upstream).response()
         except UpstreamError as error:
             if failed is None:
@@ -222,7 +225,8 @@ class Call:
 
     def _answered_by(self) -> dict[str, str]:
         """The headers of an answer that a provider gave."""
-        return {**guard_headers(self.exchange), "x-guard-upstream": quote(self.target.name, ":/")}
+        by = {"x-guard-upstream": quote(self.target.name, ":/")}
+        return {**guard_headers(self.exchange), **by, **self.request.state.tried.headers()}
 
     async def _encoded(self, streaming: Streaming, released: AsyncIterator[Body]) -> AsyncGenerator[bytes]:
         try:

@@ -15,10 +15,11 @@ from starlette.responses import Response
 from guard.errors import BadRequest, TooLarge
 from guard.guard import Exchange
 from guard.metrics import ANSWERED, ASKED, Message, ToolCall, Turn
-from guard.metrics.turn import read_messages
-from guard.proxy.body import Json, read_json
+from guard.metrics.turn import is_text_part, read_messages
+from guard.proxy.auth import Caller
+from guard.proxy.body import Json, json_of
 from guard.proxy.headers import guard_headers
-from guard.proxy.proxy import proxy_of, unless_hung_up
+from guard.proxy.proxy import Proxy, caller_of, proxy_of, unless_hung_up
 from guard.proxy.wire.leaves import arguments
 from guard.stream.findings import by_windows
 
@@ -72,7 +73,7 @@ class Asked(BaseModel):
 
     def _messages(self) -> tuple[Message, ...]:
         """The texts under their messages' roles; where those do not say the same texts, no role is believed."""
-        messages = read_messages(self.structured_messages)
+        messages = read_messages([_without_files(message) for message in self.structured_messages])
         if _parts(messages) == self.texts:
             return messages
         return tuple(Message("user", (text,)) for text in self.texts)
@@ -89,10 +90,13 @@ class Asked(BaseModel):
 async def litellm_guardrail(request: Request) -> Response:
     """One request or answer that passes through LiteLLM's proxy: go on, go on with other texts, or stop."""
     proxy = proxy_of(request)
-    caller = proxy.keys.caller(request)
-    asked = _parsed(await read_json(request, proxy.settings.max_body))
+    caller, asked = caller_of(request), _parsed(json_of(request))
     if len(asked.texts) > proxy.settings.max_messages or len(asked.structured_messages) > proxy.settings.max_messages:
         raise TooLarge(f"more than {proxy.settings.max_messages:,} messages", param="texts")
+    return await proxy.limits.around(caller, asked.labels(), lambda _: _answered(request, proxy, caller, asked))
+
+
+async def _answered(request: Request, proxy: Proxy, caller: Caller, asked: Asked) -> Response:
     exchange = caller.exchange(proxy.guard, asked.model or "", ROUTE, asked.labels())
     if asked.images:
         unread = exchange.unread if asked.input_type == "request" else exchange.unread_output
@@ -126,6 +130,12 @@ def _held_back(exchange: Exchange, texts: Sequence[str], overlap: int) -> list[i
     if not stage.probes:
         return [0] * len(texts)
     return [overlap if by_windows(stage, policy.metrics) else len(text) for text in texts]
+
+
+def _without_files(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The message with its texts only: names of files are not among those that LiteLLM sends and takes back."""
+    content = message.get("content")
+    return {**message, "content": list(filter(is_text_part, content))} if isinstance(content, list) else message
 
 
 def _parts(messages: Iterable[Message]) -> list[str]:

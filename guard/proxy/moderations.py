@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +13,9 @@ from guard.errors import BadRequest, GuardError, Overloaded
 from guard.metrics import Failure, Probe, Score, Turn
 from guard.metrics.measure import measure
 from guard.metrics.registry import REGISTRY
-from guard.proxy.body import Json, read_json
-from guard.proxy.proxy import proxy_of, unless_hung_up
+from guard.proxy.body import Json, json_of
+from guard.proxy.proxy import caller_of, proxy_of, unless_hung_up
+from guard.proxy.wire.openai import labels
 
 MODEL = "guard-moderation"
 MAX_INPUTS = 128
@@ -46,9 +48,14 @@ class NotMeasured(GuardError):
 async def moderations(request: Request) -> Response:
     """One result for each text. A text that could not be measured is an error, never "not flagged"."""
     proxy = proxy_of(request)
-    proxy.keys.app(request)
-    body = await read_json(request, proxy.settings.max_body)
-    results = [await unless_hung_up(request, _result(text, proxy.settings.measure_queue)) for text in _texts(body)]
+    body = json_of(request)
+    texts = _texts(body)
+    answer = partial(_judged, request, texts, proxy.settings.measure_queue)
+    return await proxy.limits.around(caller_of(request), labels(body), lambda _: answer())
+
+
+async def _judged(request: Request, texts: list[str], line: int) -> Response:
+    results = [await unless_hung_up(request, _result(text, line)) for text in texts]
     return Json({"id": f"modr-{uuid4().hex[:24]}", "model": MODEL, "results": results})
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from guard.guard import Guard
 from guard.policies.live import LivePolicies
 from guard.proxy.admission import Admission
-from guard.proxy.auth import AppKeys
+from guard.proxy.auth import AppKeys, Caller
 from guard.proxy.drain import Drain
 from guard.proxy.limits import Limits
 from guard.proxy.mcp.servers import McpServers
@@ -23,6 +23,11 @@ from guard.settings import Settings
 from guard.store.buffer import Buffer
 
 T = TypeVar("T")
+
+#: Where a request's scope says who is calling.
+CALLER = "guard.caller"
+#: The status of a request whose caller went away; access logs know it by that.
+GONE = 499
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,11 @@ class HungUp(Exception):
 def proxy_of(request: Request) -> Proxy:
     """The worker's parts."""
     return request.app.state.proxy
+
+
+def caller_of(request: Request) -> Caller:
+    """Who is calling: nobody's request gets this far without a key where one is required."""
+    return request.scope[CALLER]
 
 
 async def unless_hung_up(request: Request, work: Awaitable[T]) -> T:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import aclosing
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from typing import Any, Protocol
 
+import aiohttp
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,6 +29,8 @@ from guard.telemetry.sampler import Events
 
 #: Only what stands under these is watched: questions after the proxy's health would drown what matters.
 WATCHED = ("/v1/", "/beta/")
+#: What calls are called whose path nobody reads: it may hold anything.
+UNREAD = "unread"
 #: A breaker's state as a number: the higher the worse.
 STATES: dict[State, float] = {"closed": 0.0, "half-open": 1.0, "open": 2.0}
 
@@ -66,6 +69,31 @@ class Watched:
         if path in self._exact:
             return path
         return next((pattern for start, pattern in self._open if path.startswith(start)), "other")
+
+
+class Forwards(Protocol):
+    """A provider that takes calls which nobody reads."""
+
+    def forward(
+        self, method: str, path: str, headers: Mapping[str, str], content: bytes
+    ) -> AbstractAsyncContextManager[tuple[aiohttp.ClientResponse, AsyncIterator[bytes]]]:
+        """The response, and its body piece by piece. Raises UpstreamError."""
+        ...
+
+
+@asynccontextmanager
+async def forwarded(
+    request: Request, upstream: Forwards, provider: str, path: str, content: bytes
+) -> AsyncIterator[tuple[aiohttp.ClientResponse, AsyncIterator[bytes]]]:
+    """A provider's response to a request that nobody reads, of which telemetry is told, where there is any."""
+    watching: Running | None = request.app.state.watching
+    told = nullcontext() if watching is None else watching.observer.calling(provider, UNREAD, {}, request.headers)
+    with told as call:
+        headers = request.headers if call is None else call.headers
+        async with upstream.forward(request.method, path, headers, content) as (response, pieces):
+            if call is not None and response.status >= 400:
+                call.error = str(response.status)
+            yield response, pieces
 
 
 def watched(request: Request, upstream: Upstream, provider: str) -> Upstream:

@@ -91,7 +91,7 @@ async def test_beyond_those_under_way_some_wait_and_the_rest_is_refused_before_t
         assert len(it.upstream.bodies) <= 2
         it.upstream.may_answer.set()
         assert [answer.status_code for answer in await asyncio.gather(*let_in, waits)] == [200] * 3
-        assert it.admission.load == {"requests": 0, "streams": 0, "waiting": 0, "measurements": 0}
+        assert it.admission.load == {"requests": 0, "streams": 0, "waiting": 0, "uploads": 0, "measurements": 0}
 
 
 async def test_who_waits_too_long_is_refused_and_leaves_no_trace(serving):
@@ -131,7 +131,7 @@ async def test_questions_after_its_health_and_its_figures_are_always_answered(se
         assert (await it.ask()).status_code == 503
         assert [(await it.http.get(path)).status_code for path in ("/healthz", "/readyz", "/metrics")] == [200] * 3
         ready = (await it.http.get("/readyz")).json()
-        assert ready["load"] == {"requests": 1, "streams": 0, "waiting": 0, "measurements": 0}
+        assert ready["load"] == {"requests": 1, "streams": 0, "waiting": 0, "uploads": 0, "measurements": 0}
         assert ready["refused"] == {"requests": 1}
 
 
@@ -159,7 +159,7 @@ async def test_a_stream_gives_its_place_to_the_next_request_once_it_has_begun(se
         it.upstream.may_answer.set()
         answers = await asyncio.gather(*streams, whole)
         assert all("[DONE]" in answer.text for answer in answers[:3])
-        assert it.admission.load == {"requests": 0, "streams": 0, "waiting": 0, "measurements": 0}
+        assert it.admission.load == {"requests": 0, "streams": 0, "waiting": 0, "uploads": 0, "measurements": 0}
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -175,7 +175,7 @@ async def test_what_is_refused_for_another_reason_frees_its_place(serving):
     async with serving(max_requests=1, queue=0) as it:
         for body in ({"messages": 1}, {"stream": True, "messages": []}):
             assert (await it.ask(**body)).status_code == 400
-        assert it.admission.load == {"requests": 0, "streams": 0, "waiting": 0, "measurements": 0}
+        assert it.admission.load == {"requests": 0, "streams": 0, "waiting": 0, "uploads": 0, "measurements": 0}
 
 
 async def test_those_that_wait_are_let_in_in_their_order():

@@ -199,3 +199,32 @@ def test_a_provider_that_keeps_failing_is_left_alone_and_readyz_says_so(client):
     assert len(upstream.bodies) == 2
     ready = opened.get("/readyz")
     assert (ready.status_code, ready.json()["upstreams"]) == (200, {"demo": "open"})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_says_who_was_asked_before_and_how_that_came_out(down, stream):
+    opened, _ = down(retries=1)
+    response = ask(opened, "hi", stream=stream)
+    assert response.headers["x-guard-attempts"] == "demo=503+503, demo/spare=ok"
+    assert "x-guard-breaker" not in response.headers
+
+
+def test_one_that_was_given_at_once_says_nothing_of_it(client):
+    headers = ask(client(), "hi").headers
+    assert not {"x-guard-attempts", "x-guard-breaker"} & set(headers)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_error_says_who_was_asked_and_whom_nobody_asks_for_a_while(client, stream):
+    opened = client(Down(), retries=0, breaker_failures=1, breaker_pause=60)
+    first, second = (ask(opened, "hi", stream=stream) for _ in range(2))
+    assert (first.headers["x-guard-attempts"], first.headers["x-guard-breaker"]) == ("demo=503", "demo=open")
+    assert (second.headers["x-guard-attempts"], second.headers["x-guard-breaker"]) == ("demo=away", "demo=open")
+
+
+@pytest.mark.parametrize(("error", "outcome"), [(UpstreamTimeout("late", cause="timeout"), "timeout"),
+                                                (UpstreamError("gone", cause="disconnect"), "disconnect"),
+                                                (UpstreamError("no JSON"), "unclear")])  # fmt: skip
+def test_a_call_that_had_no_answer_says_why(client, error, outcome):
+    response = ask(client(Down(error=error), retries=0), "hi")
+    assert response.headers["x-guard-attempts"] == f"demo={outcome}"

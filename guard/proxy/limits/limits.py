@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import Any
 from uuid import uuid4
+
+from starlette.responses import Response
 
 from guard.errors import RateLimited
 from guard.keys import hash_key
@@ -36,6 +39,16 @@ class Limits:
         self._local = LocalCounts()
         self._shared = SharedCounts(redis, longest) if redis else None
         self._clock = clock
+
+    async def around(
+        self, caller: Caller, labels: Mapping[str, str], answer: Callable[[Lease], Coroutine[Any, Any, Response]]
+    ) -> Response:
+        """What `answer` gives to a request that is let in, which is under way until that has gone out.
+
+        Every route asks here. Raises RateLimited.
+        """
+        lease = await self.enter(caller, labels)
+        return await lease.around(answer(lease))
 
     async def enter(self, caller: Caller, labels: Mapping[str, str]) -> Lease:
         """Let a request in. `labels` are those that it says. Raises RateLimited."""

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from guard.errors import BadRequest, GuardError, UpstreamError
 from guard.proxy import sse
 from guard.proxy.admission import as_stream
-from guard.proxy.body import Json, read_bytes
+from guard.proxy.body import Json, body_of
 from guard.proxy.handler import STREAM
 from guard.proxy.headers import guard_headers, summary
 from guard.proxy.mcp.message import (
@@ -43,7 +43,11 @@ OPEN = b":\n\n"
 async def mcp(request: Request) -> Response:
     """A client's messages and their answers; the stream of what a server has to say; or a session's end."""
     session = Session.of(request)
-    asked = Asked(session.reader())
+    return await session.proxy.limits.around(session.caller, session.labels, lambda _: _served(session))
+
+
+async def _served(session: Session) -> Response:
+    asked, request = Asked(session.reader()), session.request
     if request.method == "POST":
         return await _posted(session, asked)
     ends = request.method == "DELETE"
@@ -95,7 +99,7 @@ class Asked:
 
 async def _posted(session: Session, asked: Asked) -> Response:
     """The answers to what a client posted."""
-    body = await _body(session)
+    body = _body(session)
     asked.batch = isinstance(body, list)
     if asked.batch and session.version not in BATCHES:
         raise BadRequest(f"MCP {session.version} has no batches; send each message by itself")
@@ -125,10 +129,9 @@ async def _posted(session: Session, asked: Asked) -> Response:
         return await unless_hung_up(session.request, _whole(session, asked, response))
 
 
-async def _body(session: Session) -> object:
-    content = await read_bytes(session.request, session.proxy.settings.max_body)
+def _body(session: Session) -> object:
     try:
-        return orjson.loads(content)
+        return orjson.loads(body_of(session.request))
     except orjson.JSONDecodeError as problem:
         raise BadRequest(f"the body is not valid JSON: {problem}") from None
 

@@ -21,7 +21,7 @@ from guard.proxy.mcp.events import Event, events
 from guard.proxy.mcp.message import BLOCKED, STATELESS, Message, asks, error, of_server
 from guard.proxy.mcp.reader import Reader
 from guard.proxy.mcp.servers import PASSED_ON
-from guard.proxy.proxy import Proxy, proxy_of
+from guard.proxy.proxy import Proxy, caller_of, proxy_of
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Session:
     def of(cls, request: Request) -> Session:
         """Who asks, and for which server. Raises Unauthorised, NoServer or ForbiddenOrigin."""
         proxy = proxy_of(request)
-        caller = proxy.keys.caller(request)
+        caller = caller_of(request)
         # Or any web page could use the servers that are set up on its reader's machine (DNS rebinding).
         origin = request.headers.get("origin")
         if origin is not None and origin not in proxy.settings.mcp_origins:
@@ -66,12 +66,16 @@ class Session:
         """The protocol's version that the client speaks, as far as it says so."""
         return self.request.headers.get("mcp-protocol-version", "")
 
-    def reader(self) -> Reader:
-        """For one exchange under the policy that is in force now. Raises NoPolicy where none applies."""
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the request says of whose turn it is."""
         # A session's id opens the session, so it is not what events show.
         session = self.request.headers.get("mcp-session-id", "")
-        labels = {"session": hashlib.sha256(session.encode()).hexdigest()[:16]} if session else {}
-        exchange = self.caller.exchange(self.proxy.guard, "", self.request.scope["path"], labels)
+        return {"session": hashlib.sha256(session.encode()).hexdigest()[:16]} if session else {}
+
+    def reader(self) -> Reader:
+        """For one exchange under the policy that is in force now. Raises NoPolicy where none applies."""
+        exchange = self.caller.exchange(self.proxy.guard, "", self.request.scope["path"], self.labels)
         return Reader(exchange, self.opened, self.version >= STATELESS)
 
     def send(

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
-from guard.errors import Cause, UpstreamError, UpstreamTimeout
+import aiohttp
+
+from guard.errors import Cause, UpstreamAway, UpstreamError, UpstreamTimeout
 from guard.proxy.resilience.breaker import Breaker
 from guard.proxy.resilience.retries import Retries
-from guard.proxy.upstream import Upstream
+from guard.proxy.resilience.tried import Tried
+from guard.proxy.upstream import HttpUpstream, Upstream, seconds_of
 
 T = TypeVar("T")
 Json = dict[str, Any]
+
+#: What a provider says of itself rather than of the request, though its status is one for the caller's mistakes.
+NOT_THE_CALLERS = frozenset({408, 409, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +42,12 @@ class Target:
         """Whether it may answer what that model was asked."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)
 
-    def until(self, deadline: float) -> Persistent:
-        """It as an upstream for one request, which is answered before `deadline` on its clock or not at all."""
-        return Persistent(self, deadline)
+    def until(self, deadline: float, tried: Tried | None = None) -> Persistent:
+        """It as an upstream for one request, which is answered before `deadline` on its clock or not at all.
+
+        `tried` is told of every call.
+        """
+        return Persistent(self, deadline, tried or Tried())
 
 
 class Persistent:
@@ -46,9 +56,10 @@ class Persistent:
     Whatever is asked again has given nothing to anybody: of a stream not one event has been passed on.
     """
 
-    def __init__(self, target: Target, deadline: float) -> None:
+    def __init__(self, target: Target, deadline: float, tried: Tried) -> None:
         self._target = target
         self._deadline = deadline
+        self._tried = tried
 
     async def complete(self, path: str, body: Json, headers: Mapping[str, str]) -> Json:
         """The whole answer. Raises UpstreamError."""
@@ -85,6 +96,38 @@ class Persistent:
         """What the provider answers to a GET. Raises UpstreamError."""
         return await self._insisting(lambda: self._target.upstream.get(path, headers))
 
+    @asynccontextmanager
+    async def forward(
+        self, method: str, path: str, headers: Mapping[str, str], content: bytes
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, AsyncIterator[bytes]]]:
+        """The provider's response to a call that nobody reads, whatever its status, and its body piece by piece.
+
+        One that tells of a failure is asked for again as any call is, and the last one is what the caller gets. Raises
+        UpstreamError.
+        """
+        upstream = self._target.upstream
+        assert isinstance(upstream, HttpUpstream)
+        async with AsyncExitStack() as last:
+
+            async def heard() -> aiohttp.ClientResponse:
+                await last.aclose()
+                response = await last.enter_async_context(upstream.forward(method, path, headers, content))
+                if response.status >= 500 or response.status in NOT_THE_CALLERS:
+                    raise Unwell(response)
+                return response
+
+            try:
+                response = await self._insisting(heard)
+            except Unwell as error:
+                response = error.response
+            yield response, self._pieces(response)
+
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        async for piece in response.content.iter_any():
+            if self._target.clock() >= self._deadline:
+                raise _too_late("")
+            yield piece
+
     async def aclose(self) -> None:
         """Nothing: the provider is the target's."""
 
@@ -105,20 +148,37 @@ class Persistent:
     async def _once(self, ask: Callable[[], Awaitable[T]]) -> T:
         target = self._target
         timer = asyncio.timeout(self._deadline - target.clock())
-        trial, failed = target.breaker.enter(), None
+        try:
+            trial, failed = target.breaker.enter(), None
+        except UpstreamAway as error:
+            self._tried.note(target, error)
+            raise
         try:
             async with timer:
                 result = await ask()
             failed = False
+            self._tried.note(target)
             return result
         except UpstreamError as error:
             failed = is_failure(error)
+            self._tried.note(target, error)
             raise
         except TimeoutError:
             failed = timer.expired()
-            raise _too_late("timeout") from None
+            late = _too_late("timeout")
+            self._tried.note(target, late)
+            raise late from None
         finally:
             target.breaker.leave(trial, failed)
+
+
+class Unwell(UpstreamError):
+    """A response to a call that nobody reads, whose status says that the provider did not do the work."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+        wait = seconds_of(response.headers)
+        super().__init__(f"the provider answered with {response.status}", said=response.status, retry_after=wait)
 
 
 def is_failure(error: UpstreamError) -> bool:

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from guard.errors import UpstreamError
 from guard.proxy.resilience.breaker import State
-from guard.proxy.resilience.target import Target
+from guard.proxy.resilience.target import NOT_THE_CALLERS, Target
 
 #: Paths whose answers of two models cannot be used together: only the same model elsewhere stands in.
 SAME_MODEL = frozenset({"embeddings"})
-#: What a provider says of itself rather than of the request, though its status is one for the caller's mistakes.
-NOT_THE_CALLERS = frozenset({408, 409, 425, 429})
 
 
 class Targets:
