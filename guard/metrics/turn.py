@@ -92,7 +92,7 @@ class Turn:
             return tuple(call.arguments for call in self.tool_calls)
         said = tuple(part for message in self._of(side) for part in message.parts)
         if side == "input" and TOOLS in self.reads:
-            return (*(holder[key] for holder, key in texts_of(self.tools)), *said)
+            return (*(one.value for one in texts_of(self.tools)), *said)
         return said
 
     def holds(self, side: Side) -> bool:
@@ -151,12 +151,12 @@ class Turn:
         rest, tools, reads = iter(pieces), self.tools, self.reads
         if side == "input" and TOOLS in reads:
             tools = deepcopy(tools)
-            given = [(holder, key, next(rest)) for holder, key in texts_of(tools)]
-            if given and not any(some for _, _, some in given):
+            given = [(one, next(rest)) for one in texts_of(tools)]
+            if given and not any(some for _, some in given):
                 reads -= {TOOLS}
             else:
-                for holder, key, some in given:
-                    holder[key] = "".join(some)
+                for one, some in given:
+                    one.write("".join(some))
         roles = {message.role for message in self._of(side)}
         messages = tuple(
             replace(message, parts=tuple(text for _ in message.parts for text in next(rest)))

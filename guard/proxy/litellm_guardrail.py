@@ -15,7 +15,7 @@ from starlette.responses import Response
 from guard.errors import BadRequest, TooLarge
 from guard.guard import Exchange
 from guard.metrics import ANSWERED, ASKED, Message, ToolCall, Turn
-from guard.metrics.turn import is_text_part, read_messages
+from guard.metrics.turn import read_messages
 from guard.proxy.auth import Caller
 from guard.proxy.body import Json, json_of
 from guard.proxy.headers import guard_headers
@@ -73,7 +73,7 @@ class Asked(BaseModel):
 
     def _messages(self) -> tuple[Message, ...]:
         """The texts under their messages' roles; where those do not say the same texts, no role is believed."""
-        messages = read_messages([_without_files(message) for message in self.structured_messages])
+        messages = read_messages(self.structured_messages)
         if _parts(messages) == self.texts:
             return messages
         return tuple(Message("user", (text,)) for text in self.texts)
@@ -130,12 +130,6 @@ def _held_back(exchange: Exchange, texts: Sequence[str], overlap: int) -> list[i
     if not stage.probes:
         return [0] * len(texts)
     return [overlap if by_windows(stage, policy.metrics) else len(text) for text in texts]
-
-
-def _without_files(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The message with its texts only: names of files are not among those that LiteLLM sends and takes back."""
-    content = message.get("content")
-    return {**message, "content": list(filter(is_text_part, content))} if isinstance(content, list) else message
 
 
 def _parts(messages: Iterable[Message]) -> list[str]:
