@@ -60,6 +60,16 @@ def slow(name: str, seconds: float = 0.5) -> Metric:
     return Metric(name, measure, windowed=True)
 
 
+def waiting(name: str) -> Metric:
+    """Never comes to its end by itself: late as soon as there is a limit, however busy the machine is."""
+
+    async def measure(turn: Turn, side: Side) -> Score:
+        await asyncio.Event().wait()
+        return Score(0.0)
+
+    return Metric(name, measure, windowed=True)
+
+
 def broken(name: str, error: Exception | Failure | None = None, *, on: str = "") -> Metric:
     """Fails wherever the text matches `on`, by default everywhere; gives 0 elsewhere."""
 

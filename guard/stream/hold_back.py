@@ -70,6 +70,9 @@ class HoldBack:
         self._spent = 0.0
         metrics = exchange.policy.metrics
         self._by_windows = by_windows(self.stage, metrics)
+        #: Whether only whose turn it is counts, so that one look at it is enough.
+        self._of_turn = self._by_windows and all(metrics[probe.metric].of_turn for probe in self.stage.probes)
+        self._let_go = False
         self._windowed = [probe for probe in self.stage.probes if windowed(probe, self.stage, metrics)]
         self._findings = Findings(self.stage)
         #: What redacting rulesets found in text that has not gone out yet.
@@ -137,13 +140,19 @@ class HoldBack:
     def abandon(self) -> None:
         """Record what was decided on the part that was read and let go, when nobody is left to take the rest."""
         if self.ended is None and self.stage.probes and self.released_to:
-            turn = self._turn_of(0, self.released_to if self._observed else self._read_to)
+            turn = self._turn_of(0, self.released_to if self._observed or self._of_turn else self._read_to)
             self.ended = self.exchange.conclude(self.stage, turn, self._findings.whole(), perf_counter() - self._spent)
 
     async def _read(self) -> None:
         """Read the windows that are full."""
         if not self.stage.probes or self._observed:
             self._release(self._unbroken(self.received), None)
+            return
+        if self._of_turn:
+            if self.received and not self._read_to:
+                await self._read_to_border(self.received, self.received)
+            elif self._let_go:
+                self._release(self._unbroken(self.received), None)
             return
         while self._by_windows and self.received - self._next >= self._step + self._overlap and self.ended is None:
             end = self._text.word_end(self._next + self._step + self._overlap, self._snap)
@@ -161,7 +170,8 @@ class HoldBack:
             return
         # Cut inside a word, a window could begin with another word that nobody wrote.
         self._next = max(self._next, self._text.word_end(max(end - self._overlap, 0), self._snap))
-        if not undecided(decision):
+        self._let_go = not undecided(decision)
+        if self._let_go:
             self._release(self._safe(self._unbroken(border)), decision)
 
     async def _read_rest(self) -> None:

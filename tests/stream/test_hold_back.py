@@ -16,7 +16,7 @@ from guard.policies import LoadedPolicy
 from guard.stages import Redact, Status
 from guard.store.event import Event
 from guard.stream import HoldBack
-from tests.fakes import SORRY, broken, counting, fixed, guard_of, override, policy_of, redact, rule, slow, spotting
+from tests.fakes import SORRY, broken, counting, fixed, guard_of, override, policy_of, redact, rule, spotting, waiting
 
 WINDOW, OVERLAP = 40, 12
 PII = spotting("pii", {"email": r"\b\w{1,5}@x\.io", "phone": r"\b555-\d{4}\b"})
@@ -319,6 +319,22 @@ async def test_a_dear_observed_metric_is_left_out_where_a_cheap_one_has_settled_
     assert held.event.coverage["skipped"] == ["foxes"]
 
 
+OF_TURN = replace(fixed("who", "ada"), of_turn=True)
+
+
+async def test_where_only_whose_turn_it_is_counts_nothing_is_held():
+    held = Held(policy_of(OF_TURN, output=[override(rule("who", "eq", "eve"))]))
+    assert [await held.back.feed(piece) for piece in ("", "a", "b", FILLER)] == ["", "a", "b", FILLER]
+    assert await held.back.finish() == ""
+    assert held.event.status == "not_triggered"
+
+
+async def test_where_only_whose_turn_it_is_counts_and_it_is_refused_nothing_goes_out():
+    held = Held(policy_of(OF_TURN, output=[override(rule("who", "eq", "ada"))]))
+    assert await held.through("a", FILLER) == ""
+    assert held.reply == SORRY
+
+
 async def test_a_window_that_could_not_be_read_blocks():
     held = Held(policy_of(broken("m", on="bomb"), output=[override(rule("m", "gt", 0.5))]))
     out = await held.through(FILLER, FILLER, "a bomb here ", FILLER)
@@ -328,7 +344,7 @@ async def test_a_window_that_could_not_be_read_blocks():
 
 
 async def test_a_window_that_was_read_late_blocks():
-    held = Held(policy_of(slow("m", 0.2), settings={"timeout": "10ms"}, output=[override(rule("m", "gt", 0.5))]))
+    held = Held(policy_of(waiting("m"), settings={"timeout": "10ms"}, output=[override(rule("m", "gt", 0.5))]))
     held.back._turn = Turn(documents=("x" * 5_000,))
     assert await held.through(FILLER, FILLER) == ""
     assert held.event.status == "timeout"
