@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -320,7 +321,7 @@ async def main():
     for number in range(int(sys.argv[4])):
         identifier = new_id()
         buffer.add(make(id=identifier))
-        print(identifier, flush=True)
+        print(identifier, buffer.stats.written + buffer.stats.spooled, flush=True)
         if number % 10 == 9:
             await asyncio.sleep(0.005)
     {end}
@@ -346,7 +347,7 @@ async def taken_up(folder: Path) -> tuple[Buffer, list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seen", [150, 600, 1000])
-async def test_kill_9_under_load_loses_at_most_the_last_interval_and_corrupts_nothing(tmp_path: Path, seen: int):
+async def test_kill_9_under_load_loses_at_most_what_was_not_on_disk_and_corrupts_nothing(tmp_path: Path, seen: int):
     process = start(LOAD.replace("{end}", "await asyncio.sleep(60)"), tmp_path, 1000)
     recorded = []
     assert process.stdout
@@ -355,13 +356,14 @@ async def test_kill_9_under_load_loses_at_most_the_last_interval_and_corrupts_no
         if len(recorded) == seen:
             process.send_signal(signal.SIGKILL)
     process.wait()
-    recorded = [one for one in recorded if len(one) == 36]
+    # The last line may be cut short.
+    whole = [one.split() for one in recorded if re.fullmatch(r"\S{36} \d+", one)]
+    recorded, on_disk = [one for one, _ in whole], int(whole[-1][1])
     buffer, ids = await taken_up(tmp_path)
-    # What is missing is the end of what was recorded, and no more than came within an interval and a write.
+    # What is missing is the end of what was recorded, and nothing of what was said to be on disk.
     assert ids == recorded[: len(ids)] or ids[: len(recorded)] == recorded
     assert buffer.stats.torn <= 1
-    missing = len(recorded) - len(ids)
-    assert missing <= 300
+    assert len(ids) >= on_disk
     assert files(tmp_path / "spool") == []
 
 
@@ -371,7 +373,7 @@ async def test_a_process_that_ends_without_closing_loses_nothing(tmp_path: Path,
     process = start(LOAD.replace("{end}", end), tmp_path, 40)
     said, _ = process.communicate()
     _, ids = await taken_up(tmp_path)
-    assert ids == said.split()
+    assert ids == said.split()[::2]
 
 
 SCRIPT = """

@@ -12,7 +12,7 @@ from guard.proxy.upstream import UpstreamRefused
 from guard.telemetry import Meters, Telemetry
 from guard.telemetry.families import FAMILIES
 from guard.telemetry.meters import MAX_MODELS
-from tests.fakes import ScriptedUpstream, broken, override, policy_of, rule, slow, spotting
+from tests.fakes import ScriptedUpstream, broken, override, policy_of, rule, spotting, waiting
 from tests.proxy.conftest import ask
 from tests.telemetry.scrape import Figures, figures_of, scraped
 
@@ -61,7 +61,7 @@ def test_failures_and_lateness_of_metrics_are_told_apart():
     rules = [override(rule(name, "gte", 1), name=name) for name in ("late", "bad")]
     # One that is free runs at once, so that a busy machine cannot make it late too.
     bad = replace(broken("bad"), cost=Cost.FREE)
-    policy = policy_of(slow("late", 1.0), bad, input=rules, settings={"timeout": "50ms"})
+    policy = policy_of(waiting("late"), bad, input=rules, settings={"timeout": "50ms"})
     Guard(policy, observer=meters).check("hello")
     figures = figures_of(meters)
     assert figures.of("guard_metric_failures_total", metric="late", reason="late") == 1
