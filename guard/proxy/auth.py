@@ -71,10 +71,6 @@ class AppKeys:
         """The policies that keys name."""
         return {caller.policy for caller in self._callers.values() if caller.policy}
 
-    def app(self, request: Request) -> str:
-        """The caller's app. Raises Unauthorised where a key is required and missing or unknown."""
-        return self.caller(request).app
-
     def caller(self, request: Request) -> Caller:
         """Who is calling. Raises Unauthorised where a key is required and missing or unknown."""
         if not self.required:

@@ -146,18 +146,18 @@ def test_keys_that_come_with_policies_come_and_go_without_a_restart():
     live = {}
     keys = AppKeys.of({"shop": APPS["shop"]}, live=lambda: live)
     with pytest.raises(Unauthorised):
-        keys.app(asking("web-key"))
+        keys.caller(asking("web-key"))
     live["web"] = ((hash_key("web-key"), None), (hash_key("old-key"), time.time() - 1))
-    assert (keys.app(asking("web-key")), keys.app(asking("shop-key"))) == ("web", "shop")
+    assert (keys.caller(asking("web-key")).app, keys.caller(asking("shop-key")).app) == ("web", "shop")
     with pytest.raises(Unauthorised):
-        keys.app(asking("old-key"))
+        keys.caller(asking("old-key"))
     live["web"] = ()
     with pytest.raises(Unauthorised):
-        keys.app(asking("web-key"))
+        keys.caller(asking("web-key"))
 
 
 def test_an_app_that_comes_with_policies_and_has_no_key_lets_nobody_in():
     keys = AppKeys.of({}, live=lambda: {"web": ()})
     assert keys.required
     with pytest.raises(Unauthorised):
-        keys.app(asking("anything"))
+        keys.caller(asking("anything"))
