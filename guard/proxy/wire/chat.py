@@ -165,9 +165,10 @@ def _write_message(raw: Body, old: Message, new: Message) -> Body:
         return raw
     raw, new_texts = deepcopy(raw), iter(new.parts)
     more = list(beside(raw))
-    if isinstance(raw.get("content"), str):
+    content = raw.get("content")
+    if isinstance(content, str):
         raw["content"] = next(new_texts)
-    for part in raw["content"] if isinstance(raw.get("content"), list) else ():
+    for part in content if isinstance(content, list) else ():
         if is_text_part(part):
             part["text"] = next(new_texts)
     for (holder, key), text in zip(more, new_texts, strict=True):
