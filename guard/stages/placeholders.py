@@ -8,26 +8,17 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
 
 from guard.stages.action import Redact
 from guard.stages.addresses import BEFORE, addressed
+from guard.stages.edit import Edit, apply
 from guard.stages.fakes import fake, last_four
+from guard.stages.whole_words import START, Found, WholeWords
 
 PLACEHOLDER = re.compile(r"\[[A-Z0-9_]+_[0-9]+\]")
-#: Where a fake may begin: not inside a word.
-_START = re.compile(r"(?<!\w)\S")
-_WORD = re.compile(r"\w")
+_WORDS = re.compile(r"\w+")
 #: How often another fake is tried where one is taken; then a placeholder stands there.
 TRIES = 20
-
-
-class Found(NamedTuple):
-    """Characters start to end, exclusive, that stand for a value that may be put back."""
-
-    start: int
-    end: int
-    stand_in: str
 
 
 @dataclass(slots=True)
@@ -46,10 +37,11 @@ class Placeholders:
     _given: dict[tuple[str, str, str, bool], str] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=dict)
     _before: int = 0
-    #: The fakes that may be put back, and how long they are.
-    _fakes: set[str] = field(default_factory=set)
-    _lengths: set[int] = field(default_factory=set)
-    _texts: list[str] = field(default_factory=list)
+    #: The fakes that may be put back, and the values that they and placeholders stand for: in a text, in a JSON text.
+    _fakes: WholeWords = field(default_factory=WholeWords)
+    _values: tuple[WholeWords, WholeWords] = field(default_factory=lambda: (WholeWords(), WholeWords()))
+    #: Every word of the texts to keep clear of.
+    _words: set[str] = field(default_factory=set)
 
     def of(self, value: str, label: str, action: Redact) -> str:
         """What stands instead of a value."""
@@ -68,15 +60,16 @@ class Placeholders:
             self.originals[stand_in] = value
             if action.restore:
                 self.restorable.add(stand_in)
+                for in_json, values in enumerate(self._values):
+                    values.add(self.original(stand_in, in_json=bool(in_json)), stand_in)
                 if made_up:
-                    self._fakes.add(made_up)
-                    self._lengths.add(len(made_up))
+                    self._fakes.add(made_up, made_up)
         return stand_in
 
     def avoid(self, texts: Iterable[str]) -> None:
         """Keep clear of what already looks like a placeholder in a text: it must not be given somebody's value back."""
         for text in texts:
-            self._texts.append(text)
+            self._words.update(_WORDS.findall(text))
             for match in PLACEHOLDER.finditer(text):
                 self.originals.setdefault(match[0], match[0])
 
@@ -88,9 +81,8 @@ class Placeholders:
         """Everything in a text that stands for a value that may be put back, in order; `before` stands before it."""
         if self.restorable:
             marked = (Found(*match.span(), match[0]) for match in PLACEHOLDER.finditer(text))
-            yield from sorted(
-                (*(one for one in marked if one.stand_in in self.restorable), *self._found_fakes(text, before))
-            )
+            known = (one for one in marked if one.stand_in in self.restorable)
+            yield from sorted((*known, *self._fakes.found(text, before)))
 
     def begun(self, text: str) -> int:
         """How many characters at a text's end may be the beginning of one, so that more has to be seen of it."""
@@ -99,12 +91,10 @@ class Placeholders:
         tail = text[text.rfind("[") :] if "[" in text else ""
         if tail and any(one != tail and one.startswith(tail) for one in self.restorable):
             return len(tail)
-        if not self._fakes:
-            return 0
-        for match in _START.finditer(text, max(0, len(text) - max(self._lengths))):
+        for match in START.finditer(text, max(0, len(text) - max(self._fakes.lengths, default=0))):
             tail = text[match.start() :]
             # A whole one too: the word may go on.
-            if any(one.startswith(tail) for one in self._fakes):
+            if any(one.startswith(tail) for one in self._fakes.stand_ins):
                 return len(tail)
         return 0
 
@@ -122,11 +112,7 @@ class Placeholders:
         return self._restored(text, self.found(text) if in_json else self.shown(text), in_json=in_json)
 
     def _restored(self, text: str, found: Iterable[Found], *, in_json: bool = False) -> str:
-        pieces, at = [], 0
-        for one in found:
-            pieces += [text[at : one.start], self.original(one.stand_in, in_json=in_json)]
-            at = one.end
-        return "".join((*pieces, text[at:])) if pieces else text
+        return apply(text, (Edit(start, end, self.original(one, in_json=in_json)) for start, end, one in found))
 
     def restore_call(self, arguments: str) -> str:
         """A call's arguments with the originals in them: mostly they are JSON, but a custom tool takes any text."""
@@ -136,11 +122,7 @@ class Placeholders:
 
     def hide(self, text: str, *, in_json: bool = False) -> str:
         """The text with every original that may be put back replaced by its placeholder, where it stands as a word."""
-        # The longest first: one may stand in another.
-        for placeholder in sorted(self.restorable, key=lambda one: -len(self.originals[one])):
-            original = re.escape(self.original(placeholder, in_json=in_json))
-            text = re.sub(rf"(?<!\w){original}(?!\w)", lambda _, new=placeholder: new, text)
-        return text
+        return apply(text, (Edit(*found) for found in self._values[in_json].found(text)))
 
     def original(self, placeholder: str, *, in_json: bool = False) -> str:
         """What a placeholder stands for, itself where it may not be put back; `in_json` as the inside of a string."""
@@ -165,23 +147,12 @@ class Placeholders:
             made_up = fake(value, label, self._drawn("fake", self.session, label, value, str(attempt)))
             if made_up is None:
                 return None
-            # What stands in a text already must not come to mean somebody's value.
-            taken = made_up in self.originals or (restore and any(made_up in text for text in self._texts))
+            # What stands in a text already must not come to mean somebody's value. Asked by its words: to look for
+            # every fake in every text takes minutes for a long list of addresses.
+            taken = made_up in self.originals or (restore and self._words.issuperset(_WORDS.findall(made_up)))
             if made_up != value and not taken:
                 return made_up
         return None
-
-    def _found_fakes(self, text: str, before: str) -> Iterator[Found]:
-        # By the lengths that there are: what it costs does not grow with how many there are.
-        at, lengths = int(bool(_WORD.fullmatch(before[-1:]))), sorted(self._lengths, reverse=True)
-        for match in _START.finditer(text) if self._fakes else ():
-            start = match.start()
-            for length in lengths if start >= at else ():
-                end = start + length
-                if text[start:end] in self._fakes and not _WORD.match(text, end):
-                    yield Found(start, end, text[start:end])
-                    at = end
-                    break
 
     def _drawn(self, *words: str) -> bytes:
         """Bytes that look random to who has not the key, always the same for the same words."""
@@ -194,4 +165,6 @@ def _is_json(text: str) -> bool:
         json.loads(text)
     except ValueError:
         return False
+    except RecursionError:  # nested deeper than any text that is not meant as JSON
+        pass
     return True

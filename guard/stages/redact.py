@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from guard.metrics.score import Score, Span
 from guard.stages.action import Redact
 from guard.stages.decision import Decision, RuleOutcome, RulesetOutcome
+from guard.stages.edit import Edit, apply
 from guard.stages.placeholders import Placeholders
 from guard.stages.rule import LABELS
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One replacement in a passage: characters start to end, exclusive, become `text`."""
-
-    start: int
-    end: int
-    text: str
 
 
 def edits(decision: Decision, passages: Sequence[str], placeholders: Placeholders) -> dict[int, list[Edit]] | None:
@@ -44,15 +35,6 @@ def edits(decision: Decision, passages: Sequence[str], placeholders: Placeholder
         if start < span.end:
             before.append(Edit(start, span.end, placeholders.of(text[start : span.end], span.label, action)))
     return result
-
-
-def apply(passage: str, changes: Iterable[Edit]) -> str:
-    """The passage with the edits made."""
-    pieces, at = [], 0
-    for edit in changes:
-        pieces += [passage[at : edit.start], edit.text]
-        at = edit.end
-    return "".join((*pieces, passage[at:]))
 
 
 def redacted(decision: Decision, passages: Sequence[str], placeholders: Placeholders) -> tuple[str, ...] | None:

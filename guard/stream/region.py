@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from guard.metrics import Probe, Score, Span
 from guard.stages import Decision
+from guard.stages.edit import Edit
 from guard.stages.placeholders import Placeholders
-from guard.stages.redact import Edit, edits
+from guard.stages.redact import edits
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from io import SEEK_END, StringIO
 
-from guard.stages.redact import Edit
+from guard.stages.edit import Edit
 
 
 class Text:

@@ -167,3 +167,22 @@ def test_a_call_gets_its_addresses_whole_since_a_tool_is_read_by_its_own_stage()
     placeholders = Placeholders(b"k")
     arguments = json.dumps({"url": f"https://a.example/{placeholders.of(MAIL, 'email', LABEL)}"})
     assert json.loads(placeholders.restore_call(arguments)) == {"url": f"https://a.example/{MAIL}"}
+
+
+def test_many_values_are_all_taken_out_of_a_history():
+    placeholders = Placeholders(b"k")
+    mails = [f"user{number}@x.org" for number in range(300)]
+    given = [placeholders.of(mail, "email", LABEL) for mail in mails]
+    assert placeholders.hide(" and ".join(mails)) == " and ".join(given)
+
+
+def test_of_values_that_stand_in_each_other_the_longest_is_taken_out():
+    placeholders = Placeholders(b"k")
+    short, long = (placeholders.of(value, "name", LABEL) for value in ("Max", "Max Nobody"))
+    assert placeholders.hide("Max Nobody, Max, Maxim, xMax") == f"{long}, {short}, Maxim, xMax"
+
+
+def test_arguments_nested_too_deeply_to_read_are_restored_as_json():
+    placeholders = Placeholders(b"k")
+    stand_in = placeholders.of('Max "M" Nobody', "name", LABEL)
+    assert placeholders.restore_call("[" * 100_000 + stand_in).endswith(r"Max \"M\" Nobody")

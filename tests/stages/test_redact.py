@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from guard.metrics import Measurement, Probe, Score, Span
 from guard.metrics.score import found
 from guard.stages import Redact, Stage, decide
+from guard.stages.edit import apply
 from guard.stages.placeholders import Placeholders
-from guard.stages.redact import apply, edits, redacted
+from guard.stages.redact import edits, redacted
 
 TEXT = "jo@x.com or 078-05-1120, jo@x.com"
 EMAIL, SSN, AGAIN = Span(0, 8, "email"), Span(12, 23, "ssn"), Span(25, 33, "email")

@@ -39,7 +39,7 @@ SHAPES: dict[str, LoadedPolicy] = {
 }
 WORDS = st.sampled_from(["a", "word", "bomb", "bomber", "rude", "jo@x.io", "al@x.io", "555-1234", "[", "é\ud800", "\0"])
 #: The machine may be busy, and no claim here is about time.
-some = settings(max_examples=40, deadline=None)
+some = settings(max_examples=40)
 TEXTS = st.lists(WORDS, max_size=80).map(" ".join)
 
 

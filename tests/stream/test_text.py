@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.stages.redact import Edit, apply
+from guard.stages.edit import Edit, apply
 from guard.stream.text import Text
 
 BORDERS = st.lists(st.integers(0, 30), max_size=8).map(sorted)
 
 
-@settings(deadline=None)
 @given(text=st.text(min_size=30, max_size=30), cuts=BORDERS, at=st.lists(st.integers(0, 30), max_size=6, unique=True))
 def test_the_parts_of_an_edited_text_are_together_the_edited_text(text: str, cuts: list[int], at: list[int]):
     borders = sorted(at)
