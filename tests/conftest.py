@@ -1,4 +1,4 @@
-"""What tests of several rooms need: a Postgres server, and empty databases there and in files."""
+"""What tests of several rooms need: a Postgres server, empty databases there and in files, and time."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says what else the machine has to do.
+settings.register_profile("guard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("guard")
 
 
 @pytest.fixture(scope="session")

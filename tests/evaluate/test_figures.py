@@ -17,7 +17,7 @@ rows = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 6)), min_size=2, max
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows)
 def test_the_figures_are_those_of_scikit_learn_ties_included(rows):
     truth, scores = np.array([row[0] for row in rows]), np.array([row[1] / 6 for row in rows])
@@ -36,7 +36,7 @@ def test_the_figures_are_those_of_scikit_learn_ties_included(rows):
     assert found.best.f1.value == pytest.approx(max(every))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows, st.sampled_from([0.0, 0.1, 0.29, 0.5]))
 def test_a_threshold_at_a_rate_is_the_lowest_score_that_keeps_to_it(rows, rate):
     truth, scores = np.array([row[0] for row in rows]), np.array([row[1] for row in rows], float)
@@ -47,7 +47,7 @@ def test_a_threshold_at_a_rate_is_the_lowest_score_that_keeps_to_it(rows, rate):
     assert point.recall.value == pytest.approx(np.mean(scores[truth == 1] >= point.threshold))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows)
 def test_every_interval_holds_its_figure_and_stays_between_0_and_1(rows):
     found = figures([row[0] for row in rows], [row[1] for row in rows], at=3)

@@ -89,7 +89,7 @@ def test_a_harmless_text_has_the_models_own_low_number_and_no_span(model: Spotte
     assert harmless.by_label == {"hot": pytest.approx(0.3)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(words=st.lists(st.sampled_from(["hello", "world", "x", "?"]), max_size=200), at=st.floats(0, 1))
 def test_no_place_in_a_text_escapes(words: list[str], at: float) -> None:
     place = int(at * len(words))

@@ -235,7 +235,7 @@ def test_a_token_in_two_windows_is_read_where_it_stands_farther_from_the_edge(lo
     assert len(read(text, overlap=1)) < 60
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     words=st.lists(st.sampled_from(["hello", "world", "x", "?", "bomb", "\n", "é\u0301", "\ud800"]), max_size=120),
     kind=st.sampled_from(sorted(TOKENIZERS)),

@@ -46,7 +46,7 @@ def test_the_tokens_of_ordinary_text_stay_as_they_were(kind: str) -> None:
 
 
 @kinds
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     text=st.text(st.sampled_from(LETTERS + "  \n\ud800\U0001f600é"), max_size=300),
     size=st.integers(8, 40),
