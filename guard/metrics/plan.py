@@ -108,8 +108,10 @@ class Plan:
 
     @cached_property
     def _is_short(self) -> bool:
-        passages = sum(len(self._turn.passages(side)) for side in self._sides)
-        return self._turn.characters <= INLINE_CHARACTERS and passages <= INLINE_PASSAGES
+        passages = [text for side in self._sides for text in self._turn.passages(side)]
+        # A metric of the whole turn may read what is on no side here; definitions of tools are only on one.
+        most = max(self._turn.characters, sum(map(len, passages)))
+        return most <= INLINE_CHARACTERS and len(passages) <= INLINE_PASSAGES
 
 
 def _is_little(reading: Reading) -> bool:

@@ -90,7 +90,7 @@ class Turn:
             return self.documents
         if side == "tool_call":
             return tuple(call.arguments for call in self.tool_calls)
-        said = tuple(part for message in self._of(side) for part in message.parts)
+        said = tuple(part for message in self.messages_of(side) for part in message.parts)
         if side == "input" and TOOLS in self.reads:
             return (*(one.value for one in texts_of(self.tools)), *said)
         return said
@@ -101,7 +101,7 @@ class Turn:
             return True
         if side == "output":
             return bool(self.unread_output)
-        return bool(self.unread) and (side == "input" or bool(self._of(side)))
+        return bool(self.unread) and (side == "input" or bool(self.messages_of(side)))
 
     def authors(self, side: Side) -> tuple[tuple[str, str], ...]:
         """Who wrote each of `passages(side)`: a message's role, and a tool's name; empty where there is none."""
@@ -111,12 +111,12 @@ class Turn:
             return (("", ""),) * len(self.documents)
         if side == "tool_call":
             return tuple(("assistant", call.name) for call in self.tool_calls)
-        said = ((one.role, one.tool) for one in self._of(side) for _ in one.parts)
+        said = ((one.role, one.tool) for one in self.messages_of(side) for _ in one.parts)
         if side == "input" and TOOLS in self.reads:
             return (*((TOOLS, "") for _ in texts_of(self.tools)), *said)
         return tuple(said)
 
-    def _of(self, side: Side) -> list[Message]:
+    def messages_of(self, side: Side) -> list[Message]:
         """The messages that stand on a side; asked often of conversations of hundreds, so each costs one look-up."""
         if side == "input":
             others = NO_INPUT - self.reads
@@ -126,12 +126,16 @@ class Turn:
 
     @property
     def characters(self) -> int:
-        """How much text it holds, the app's own included."""
-        return sum(map(len, self.texts))
+        """How much text it holds, the app's own included, without definitions of tools: to walk them takes longest."""
+        return sum(map(len, self._said))
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Every text it holds, the app's own included."""
+        """Every text it holds, the app's own and definitions of tools included."""
+        return (*(one.value for one in texts_of(self.tools)), *self._said)
+
+    @property
+    def _said(self) -> tuple[str, ...]:
         said = (part for message in self.messages for part in message.parts)
         return (*said, *self.output, *self.documents, *(call.arguments for call in self.tool_calls))
 
@@ -157,7 +161,7 @@ class Turn:
             else:
                 for one, some in given:
                     one.write("".join(some))
-        roles = {message.role for message in self._of(side)}
+        roles = {message.role for message in self.messages_of(side)}
         messages = tuple(
             replace(message, parts=tuple(text for _ in message.parts for text in next(rest)))
             if message.role in roles

@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 
 from guard.guard import ASKED, Exchange
-from guard.metrics.turn import side_of
 from guard.stages import Redact
 from guard.store.mask import Masker
 from guard.store.recorded import to_hide
@@ -86,17 +85,20 @@ def messages(verdict: Verdict, masker: Masker) -> str:
     turn, kind = verdict.turn, verdict.decision.stage.kind
     # What was redacted stands no more where it was found.
     spans = () if isinstance(verdict.decision.action, Redact) else to_hide(verdict.decision, kind)
-    kept = iter(masker.passages(turn.passages(kind), spans))
+    kept = masker.passages(turn.passages(kind), spans)
     said: list[tuple[str, list[dict[str, str]]]] = []
     if kind == "output":
         said += [("assistant", [_text(text)]) for text in kept]
     elif kind == "tool_call":
-        calls = [{"type": "tool_call", "name": call.name, "arguments": next(kept)} for call in turn.tool_calls]
-        said.append(("assistant", calls))
+        made = zip(turn.tool_calls, kept, strict=True)
+        said.append(("assistant", [{"type": "tool_call", "name": call.name, "arguments": text} for call, text in made]))
     else:
+        here = turn.messages_of(kind)
+        # What stands there beside messages comes first: definitions of tools, which the conventions have no place for.
+        texts = iter(kept[len(kept) - sum(len(one.parts) for one in here) :])
+        roles = {one.role for one in here}
         for one in turn.messages:
-            here = side_of(one.role) == kind
-            parts = [next(kept) if here else masker.passages((part,), ())[0] for part in one.parts]
+            parts = [next(texts) if one.role in roles else masker.passages((part,), ())[0] for part in one.parts]
             said.append((one.role, list(map(_text, parts))))
     return orjson.dumps([{"role": role, "parts": parts} for role, parts in said]).decode()
 

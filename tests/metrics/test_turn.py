@@ -40,3 +40,8 @@ def test_a_role_that_is_not_known_is_not_trusted():
 def test_labels_are_added_to_those_of_a_turn():
     turn = Turn.of("a", app="x", user="u")
     assert Turn.of(turn, session="s").labels == {"app": "x", "user": "u", "session": "s"}
+
+
+def test_what_definitions_of_tools_say_is_among_the_texts_that_a_placeholder_must_keep_clear_of():
+    turn = Turn(output=("hello",), tools=({"name": "mail", "description": "such as [EMAIL_1]"},))
+    assert turn.texts == ("mail", "such as [EMAIL_1]", "hello")

@@ -12,6 +12,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from guard.errors import UpstreamTimeout
 from guard.guard import Guard
+from guard.metrics import Cost, Message, Metric, Span, Turn
+from guard.metrics.score import found
 from guard.telemetry import running
 from guard.telemetry.traces import Traces
 from tests.fakes import ScriptedUpstream, broken, fixed, override, policy_of, rule
@@ -134,6 +136,23 @@ def test_text_stands_in_the_spans_as_it_went_on_where_a_setting_says_so(traced, 
     assert said == [{"role": "user", "parts": [{"type": "text", "content": f"[ORDER_NUMBER_1] of {mail}"}]}]
     answered = json.loads(spans["guard output"].attributes["gen_ai.output.messages"])
     assert answered == [{"role": "assistant", "parts": [{"type": "text", "content": "[KEY_1] it is"}]}]
+
+
+def test_texts_stand_beside_those_who_said_them_whatever_else_the_stage_reads(provider, exported):
+    """What a metric found is masked where it was found, and definitions of tools are nobody's words."""
+
+    def finds(turn, side):
+        return found(Span(0, 6, "code", passage=number) for number, _ in enumerate(turn.passages(side)))
+
+    metric = Metric("codes", finds, kind="labels", cost=Cost.FREE)
+    reads = {"reads": ["system", "assistant", "tools"]}
+    policy = policy_of(metric, settings=reads, input=[override(rule("codes", "contains", "x"))])
+    said = {"system": "s12345 sys", "assistant": "a12345 ai", "user": "u12345 me"}
+    turn = Turn(tuple(Message(role, (text,)) for role, text in said.items()), tools=({"name": "t12345 tool"},))
+    Guard(policy, observer=Traces(provider, text="masked")).check(turn)
+    told = json.loads(by_name(exported)["guard input"].attributes["gen_ai.input.messages"])
+    shown = {one["role"]: one["parts"][0]["content"] for one in told}
+    assert shown == {"system": "[CODE] sys", "assistant": "[CODE] ai", "user": "[CODE] me"}
 
 
 def test_an_error_of_the_providers_is_told_by_its_kind_alone(traced, exported):
