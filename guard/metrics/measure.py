@@ -50,8 +50,8 @@ async def measure(
     ordered = sorted(dict.fromkeys(probes), key=lambda probe: metrics[probe.metric].cost)
     plan = Plan(turn, [probe.of for probe in ordered], verdicts, lookback)
     selected = [probe for probe in ordered if probe.only is not None]
-    if selected and not await _select(plan, selected, timeout, line):
-        results = {probe: _late(metrics[probe.metric]) for probe in selected}
+    if selected and (missing := await _select(plan, selected, timeout, line)):
+        results = {probe: missing(metrics[probe.metric]) for probe in selected}
         ordered = [probe for probe in ordered if probe.only is None]
     for cost, group in groupby(ordered, key=lambda probe: metrics[probe.metric].cost):
         wanted = list(group)
@@ -84,16 +84,20 @@ async def measure(
     return results
 
 
-async def _select(plan: Plan, probes: Collection[Probe], seconds: float | None, line: int | None) -> bool:
-    """Let a plan choose what these probes read; False where that was late."""
+async def _select(
+    plan: Plan, probes: Collection[Probe], seconds: float | None, line: int | None
+) -> Callable[[Metric], Failure] | None:
+    """Let a plan choose what these probes read; where that does not come in time, what it means for their metrics."""
     if plan.selects_at_once:
         plan.select(probes)
-        return True
+        return None
     try:
         await _thread(partial(plan.select, probes), seconds, line)
-    except (Late, Crowded):
-        return False
-    return True
+    except Crowded:
+        return _unstarted
+    except Late:
+        return _late
+    return None
 
 
 def _now(work: Work) -> Measurement:

@@ -6,9 +6,11 @@ from contextvars import ContextVar
 
 import pytest
 
-from guard.metrics import Cost, Metric, Probe, Score, Turn
+from guard.metrics import Cost, Failure, Metric, Probe, Score, Turn
 from guard.metrics import measure as measuring
 from guard.metrics.measure import measure
+from guard.metrics.plan import SELECTED_INLINE
+from guard.metrics.selector import Selector
 from guard.metrics.threads import Crowded, Late, Threads
 from tests.fakes import until
 
@@ -109,6 +111,16 @@ async def test_a_measurement_that_no_thread_was_free_for_is_a_failure_that_says_
     probes = [Probe(name, "input") for name in metrics]
     found = await measure(probes, Turn.of("hello"), metrics, timeout=seconds, line=line)
     assert [(one.unstarted, one.timed_out) for one in found.values()] == [(True, True)] * 2
+
+
+async def test_a_choice_of_texts_that_no_thread_was_free_for_is_told_from_a_late_one(held, monkeypatch):
+    pool = await busy_by(held)
+    monkeypatch.setattr(measuring, "threads", lambda: pool)
+    metric = Metric("a", lambda turn, side: Score(0.0))
+    probe = Probe("a", "retrieval", Selector(path="$.text"))
+    long = Turn.of('{"text": "hello"}' + " " * SELECTED_INLINE, "retrieval")
+    found = await measure([probe], long, {"a": metric}, line=0)
+    assert found[probe] == Failure("no thread was free in time for a", timed_out=True, unstarted=True)
 
 
 async def test_what_dearer_metrics_have_no_time_left_for_is_late_and_not_for_want_of_a_thread():
