@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -17,6 +18,10 @@ from guard.metrics.fingerprint import fingerprint
 from guard.metrics.function import of_function, source
 from guard.metrics.metric import Cost, Kind, Maker, Metric
 from guard.metrics.turn import SIDES, Side
+
+#: Policies are loaded in several threads: nobody is to find a module that another one is still running. A module may
+#: load policies of its own.
+_LOADING = threading.RLock()
 
 
 class Code(Maker):
@@ -63,8 +68,11 @@ def _from_file(name: str, file: Path) -> ModuleType:
             f"metric '{name}': {file} cannot be read: {error}; give a path relative to the policy"
         ) from None
     module = ModuleType(f"guard_code_{fingerprint(str(file.resolve()), content)}")
-    if module.__name__ in sys.modules:
-        return sys.modules[module.__name__]
+    with _LOADING:
+        return sys.modules.get(module.__name__) or _run(name, module, file, content)
+
+
+def _run(name: str, module: ModuleType, file: Path, content: bytes) -> ModuleType:
     module.__file__ = str(file)
     # What the file defines may look itself up, as dataclasses do.
     sys.modules[module.__name__] = module

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -243,3 +244,10 @@ def test_the_same_function_may_be_registered_twice_but_no_other_under_its_name(r
 def test_what_is_no_function_is_refused() -> None:
     with pytest.raises(MetricError, match="is no function; write"):
         of_function(3, "three")  # type: ignore[arg-type]
+
+
+def test_a_file_that_another_thread_is_loading_is_waited_for(tmp_path: Path) -> None:
+    source = "import time\ntime.sleep(0.2)\ndef check(text): return len(text)\n"
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda _: code(tmp_path, source), range(4)))
+    assert len({metric.version for metric in made}) == 1
