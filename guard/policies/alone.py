@@ -1,4 +1,4 @@
-"""Policies that come over a network stand alone: they run no code and read no files of the machine they arrive at."""
+"""What policies that come over a network may not: run code, or read files of the machine that they arrive at."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from guard.errors import PolicyError
 from guard.policies.document import Document
 
 _CODE = "may not run code; register the function here with @guard.metric, or keep the policy in a file"
+#: The field of a metric that holds the settings of another one.
+_WITHIN = "token_classifier"
 
 
 def refuse_code(document: Document) -> None:
@@ -34,7 +36,8 @@ def refuse_outside(document: Document) -> None:
     if isinstance(base, str) and _leads_out(base):
         raise PolicyError(document.problem(("extends",), told))
     for name, declared in _declared(document):
-        for field, value in declared.items():
+        within = declared.get(_WITHIN)
+        for field, value in [*declared.items(), *(within.items() if isinstance(within, dict) else ())]:
             if isinstance(value, str) and _leads_out(value):
                 raise PolicyError(document.problem(("metrics", name, str(field)), told))
 
@@ -51,4 +54,4 @@ def _leads_out(value: str) -> bool:
     if len(value) > 1000 or "\n" in value:
         return False
     path = Path(value)
-    return path.is_absolute() or ".." in path.parts
+    return path.is_absolute() or value.startswith("~") or ".." in path.parts

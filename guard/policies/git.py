@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ from guard.policies.set import PolicySet
 PREFIX = "git+"
 #: Seconds that one git command may take.
 TIMEOUT = 60
+#: Commits whose files are kept: another worker may still read those of an earlier one.
+KEPT = 8
 
 
 class GitSource:
@@ -94,6 +97,7 @@ class GitSource:
                 new.rename(place)
             except OSError:  # another worker was faster
                 shutil.rmtree(new, ignore_errors=True)
+            _prune(place.parent)
         return place / self._folder
 
     def _git(self, *arguments: str) -> str:
@@ -117,6 +121,13 @@ class GitSource:
             told = (done.stderr.strip().splitlines() or ["it failed"])[-1].replace(self._url, self.shown)
             raise PolicyError(f"{self.shown}:1: git: {told[:300]}; is the address right, and may it be read?")
         return done.stdout
+
+
+def _prune(folder: Path) -> None:
+    """Remove all but the newest commits."""
+    with suppress(FileNotFoundError):  # another worker does so too
+        for old in sorted(folder.iterdir(), key=lambda commit: commit.stat().st_mtime_ns)[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _refuse(folder: Path) -> None:

@@ -9,8 +9,8 @@ from guard.metrics import Cost, Metric
 from guard.stages import Override, Redact, Rule, Ruleset, Stage
 
 #: Built-in metrics, and kinds of a policy's own, whose number is a probability.
-PROBABILITIES = frozenset({"prompt_injection", "toxicity"})
-PROBABLE_KINDS = frozenset({"classifier", "judge"})
+PROBABILITIES = frozenset({"context_adherence", "harmful_request", "prompt_injection", "sexism", "toxicity"})
+PROBABLE_KINDS = frozenset({"classifier", "head", "judge"})
 #: Seconds below which an answer over the network is rarely there.
 NETWORK = 1.0
 #: The share of ordinary texts that a rule should not hold for, as the model's card says it.

@@ -61,6 +61,17 @@ def test_a_new_commit_comes_in_force_and_the_same_one_is_not_loaded_again(commit
     assert live.current.policies[0].revision != before
 
 
+def test_the_files_of_old_commits_are_removed(commit, source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guard.policies.git.KEPT", 2)
+    one = source()
+    for words in (3, 4, 5):
+        commit(policy(words))
+        assert one.changed()
+        one.load()
+    (kept,) = (tmp_path / "cache").glob("*/out")
+    assert len(list(kept.iterdir())) == 2
+
+
 def test_a_broken_commit_leaves_what_is_in_force(commit, source) -> None:
     commit(policy(3))
     live = LivePolicies(source())
@@ -88,6 +99,21 @@ def test_a_policy_from_a_repository_may_not_run_code(commit, source) -> None:
         source().load()
     commit(policy(3, "extends: ../../../etc/policy\n"))
     with pytest.raises(PolicyError, match="leads out of the policy's own folder"):
+        source().load()
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "{kind: keywords, file: /etc/hostname}",
+        "{kind: judge, model: openai/x, prompt: ../secret.md}",
+        "{kind: classifier, model: ~/models/own, positive: bad}",
+        "{kind: pii, token_classifier: {model: /models/own, labels: {PER: name}}}",
+    ],
+)
+def test_a_policy_from_a_repository_reads_no_other_file_of_this_machine(commit, source, declared: str) -> None:
+    commit(policy(3, f"metrics: {{own: {declared}}}\n"))
+    with pytest.raises(PolicyError, match=r"support\.yaml:2: leads out of the policy's own folder"):
         source().load()
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from guard.metrics import Cost
-from guard.metrics.registry import Registry
+from guard.metrics.registry import BUILT_IN, REGISTRY, Registry
+from guard.policies import reach
 from guard.policies.lint import lint, lint_together
 from tests.fakes import fixed
 
@@ -88,6 +89,11 @@ def test_a_target_that_a_probability_never_reaches(remarks: Remarks, operator: s
         "write a target_value in between"
     )
     assert found == ([] if holds else [said])
+
+
+def test_every_number_that_a_model_of_ours_gives_is_known_as_a_probability() -> None:
+    models = {name for name in BUILT_IN if REGISTRY[name].kind == "number" and REGISTRY[name].cost == Cost.MODEL}
+    assert models == reach.PROBABILITIES
 
 
 def test_a_threshold_that_many_ordinary_texts_reach(remarks: Remarks, monkeypatch: pytest.MonkeyPatch) -> None:
