@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -44,7 +46,7 @@ class FileSettings(BaseSettings):
         try:
             return Sourced(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[return-value]
         except ValidationError as error:
-            raise _explained(error, document, cls) from None
+            raise _explained(error, document, cls, flags) from None
 
 
 class ServedSettings(FileSettings):
@@ -89,12 +91,19 @@ def _document(file: Path | None) -> Document | None:
         raise SettingsError(str(error)) from None
 
 
-def _explained(error: ValidationError, document: Document | None, settings: type[BaseSettings]) -> SettingsError:
+def _explained(
+    error: ValidationError, document: Document | None, settings: type[BaseSettings], flags: Mapping[str, Any]
+) -> SettingsError:
+    """Where each wrong setting was given last, and what is wrong with it."""
     lines = []
     prefix = settings.model_config.get("env_prefix", "")
     for one in error.errors(include_url=False):
         name = str(one["loc"][0]) if one["loc"] else ""
-        where = document.where(one["loc"]) if document and name in document.data else f"{prefix}{name.upper()}"
+        where = variable = f"{prefix}{name}".upper()
+        if flags.get(name) is not None:
+            where = "--" + name.replace("_", "-")
+        elif document and name in document.data and variable not in os.environ:
+            where = document.where(one["loc"])
         said = one["msg"].removeprefix("Value error, ")
         if one["type"] == "extra_forbidden":
             said = f"there is no such setting; {nearest(name, settings.model_fields)}"

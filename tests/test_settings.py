@@ -65,6 +65,15 @@ def test_a_mistake_in_the_environment_names_the_variable(monkeypatch):
         Settings.load()
 
 
+def test_what_is_wrong_is_told_of_where_it_was_given_last(monkeypatch: pytest.MonkeyPatch, file) -> None:
+    path = file("port: 8000\n")
+    monkeypatch.setenv("GUARD_PORT", "-1")
+    with pytest.raises(SettingsError, match=r"^GUARD_PORT: port"):
+        Settings.load(path)
+    with pytest.raises(SettingsError, match=r"^--port: port"):
+        Settings.load(path, port=-2)
+
+
 def test_a_file_that_is_named_but_missing_is_an_error(tmp_path):
     with pytest.raises(SettingsError, match="cannot be read"):
         Settings.load(tmp_path / "nowhere.yaml")
