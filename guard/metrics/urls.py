@@ -61,14 +61,13 @@ class Urls(Maker):
     @field_validator("allow")
     @classmethod
     def _are_hosts(cls, allow: tuple[str, ...]) -> tuple[str, ...]:
+        hosts = []
         for host in allow:
             name = host.removeprefix("*.")
-            match = _HOST.fullmatch(name)
-            if match is None or "*" in name:
+            if "*" in name or not _HOST.fullmatch(name):
                 raise ValueError(f"'{host}' is no host; write example.com, or *.example.com for those under it")
-        return tuple(
-            host[: len(host) - len(name)] + _name(name) for host in allow for name in (host.removeprefix("*."),)
-        )
+            hosts.append(host.removesuffix(name) + _name(name))
+        return tuple(hosts)
 
     def make(self, name: str, folder: Path) -> Metric:
         """The metric of kind labels: the hosts that are not allowed."""

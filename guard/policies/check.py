@@ -5,12 +5,13 @@ At run time a comparison that means nothing is false, so a typing error would re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from guard.errors import UnknownMetric, nearest
 from guard.metrics.metric import Metric
 from guard.metrics.selector import FITTING, Selector
 from guard.metrics.turn import ASKED, Side
+from guard.policies.describe import listed
 from guard.policies.plain import Place
 from guard.policies.policy import Policy
 from guard.stages import Redact, Rule, Ruleset, Stage
@@ -84,9 +85,8 @@ def _rule(rule: Rule, metric: Metric, side: Side) -> tuple[Place, str] | None:
         return ("only",), wrong
     fitting = _fitting(metric)
     if rule.operator not in fitting:
-        return (
-            "operator",
-        ), f"{rule.operator} cannot be asked of '{metric.name}', {_gives(metric)}; use {_or(fitting)}"
+        wrong = f"{rule.operator} cannot be asked of '{metric.name}', {_gives(metric)}; use {listed(fitting, 'or')}"
+        return ("operator",), wrong
     return _target(rule, metric)
 
 
@@ -95,8 +95,12 @@ def _misfit(only: Selector, side: Side) -> str:
     wrong = [name for name in only.written if name not in FITTING[side]]
     if not wrong:
         return ""
-    known = f"there it can hold {_or(FITTING[side])}" if FITTING[side] else "remove it; output is always read whole"
-    return f"{_or(wrong)} cannot choose from {side}; {known}"
+    known = (
+        f"there it can hold {listed(FITTING[side], 'or')}"
+        if FITTING[side]
+        else "remove it; output is always read whole"
+    )
+    return f"{listed(wrong, 'or')} cannot choose from {side}; {known}"
 
 
 def _target(rule: Rule, metric: Metric) -> tuple[Place, str] | None:
@@ -135,10 +139,6 @@ def _gives(metric: Metric) -> str:
     return {"number": "which is a number", "labels": "which is a list of labels", "label": "which is one label"}[
         metric.kind
     ]
-
-
-def _or(words: Sequence[str]) -> str:
-    return ", ".join(words[:-1]) + f" or {words[-1]}" if len(words) > 1 else words[0]
 
 
 def _redact(action: Redact, stage: Stage, here: list[Metric]) -> Iterator[tuple[Place, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from guard.store.event import Event
 from guard.store.filter import Filter, column
@@ -38,13 +39,13 @@ class MemoryStore:
     async def find(self, beginning: str, limit: int = 10) -> list[Event]:
         """Events whose id or request begins so, the oldest first."""
         found = (e for e in self._oldest_first() if e.id.startswith(beginning) or e.request.startswith(beginning))
-        return [event for event, _ in zip(found, range(limit), strict=False)]
+        return list(islice(found, limit))
 
     async def newest(self, wanted: Filter = EVERYTHING, *, limit: int = 100, before: str | None = None) -> list[Event]:
         """The newest events, the newest first."""
         newest_first = reversed([*self._oldest_first()])
         found = (event for event in newest_first if (before is None or event.id < before) and _fits(event, wanted))
-        return [event for _, event in zip(range(limit), found, strict=False)]
+        return list(islice(found, limit))
 
     async def count(self, wanted: Filter = EVERYTHING) -> int:
         """How many events there are."""
