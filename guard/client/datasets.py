@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from guard.client.at_once import in_order
+from guard.at_once import in_order
 from guard.client.face import F, Method
 from guard.client.records import Dataset, Page
 from guard.client.room import USUAL, Room
@@ -46,7 +46,7 @@ class Datasets(Room[F]):
                 whole.update(block)
                 yield block
 
-        blocks = await in_order(sent, read(), AT_ONCE)
+        blocks = [digest async for digest in in_order(sent, read(), AT_ONCE)]
         body = {"name": name, "description": description, "why": why, "digest": whole.hexdigest(), "blocks": blocks}
         return Dataset.of(await self._http.ask("POST", self._in_project("datasets"), body))
 

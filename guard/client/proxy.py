@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from guard.client.at_once import in_order
+from guard.at_once import in_order
 from guard.client.face import F, Method
 from guard.client.records import Checked
 from guard.client.room import Room
@@ -46,7 +46,7 @@ class Proxy(Room[F]):
         async def one(turn: str | Mapping[str, Any]) -> Checked:
             return await self._checked({"stage": stage, **({"text": turn} if isinstance(turn, str) else turn)})
 
-        return await in_order(one, turns, at_once)
+        return [checked async for checked in in_order(one, turns, at_once)]
 
     async def _checked(self, body: Mapping[str, Any]) -> Checked:
         return Checked.of(await self._http.ask("POST", _ROUTE, body, changes=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from guard.client.at_once import in_order
+from guard.at_once import in_order
 from guard.client.face import F, Method
 from guard.client.records import Checked, Page, Stage, StageVersion
 from guard.client.room import USUAL, Room
@@ -112,7 +112,7 @@ class Stages(Room[F]):
             own = {**(labels or {}), **(written.pop("labels", None) or {})}
             return await self._checked(name, written, rulesets, version, own)
 
-        return await in_order(one, turns, at_once)
+        return [checked async for checked in in_order(one, turns, at_once)]
 
     async def _checked(
         self,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from guard.at_once import in_order
 from guard.errors import SettingsError
 from guard.evaluate.rows import Row
 from guard.metrics.measure import measure
@@ -72,22 +72,14 @@ async def scored(
 
     Without `again` what a row has in its own `scores` is not measured.
     """
-    waiting: deque[tuple[Row, asyncio.Task[dict[str, dict[str, Any]]]]] = deque()
-    try:
-        for row in rows:
-            has = {} if again else row.scores
-            names = [name for name in scorer.metrics if name not in has]
-            waiting.append((row, asyncio.ensure_future(scorer.score(row, names))))
-            if len(waiting) >= at_once:
-                first, task = waiting.popleft()
-                yield first, await task
-        while waiting:
-            first, task = waiting.popleft()
-            yield first, await task
-    finally:
-        for _, task in waiting:
-            task.cancel()
-        await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
+
+    async def measured(row: Row) -> tuple[Row, dict[str, dict[str, Any]]]:
+        has = {} if again else row.scores
+        return row, await scorer.score(row, [name for name in scorer.metrics if name not in has])
+
+    async with aclosing(in_order(measured, rows, at_once)) as done:
+        async for one in done:
+            yield one
 
 
 def _turns(row: Row, sides: Mapping[str, list[Side]]) -> list[tuple[Turn, list[Probe]]]:

@@ -71,6 +71,13 @@ def test_each_row_comes_back_as_it_was_with_its_scores(metrics):
     assert list(second["scores"]) == ["old", "read", "word_count"]
 
 
+def test_rows_before_one_that_cannot_be_read_are_written(metrics):
+    Path("rows.jsonl").write_text('{"text": "1"}\n{"text": "2"}\nno row\n', encoding="utf-8")
+    ended = metrics("score", "--metric", "read", "--in", "rows.jsonl")
+    assert [json.loads(line)["text"] for line in ended.out.splitlines()] == ["1", "2"]
+    assert ended.status == 2 and "rows.jsonl:3: not JSON" in ended.err
+
+
 def test_a_pipe_goes_in_and_out(metrics, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "0.5"}\n')))
     ended = metrics("score", "--metric", "read", "--in", "-", "--out", "-")
