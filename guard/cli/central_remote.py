@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from guard.errors import GuardError, SettingsError
+from guard.client import Client
+from guard.client.records import MadeKey, ProxyState
+from guard.errors import SettingsError
 
 Url = Annotated[str, typer.Option(help="Where central is.", envvar="GUARD_CENTRAL")]
 KeyEnv = Annotated[str, typer.Option(help="The variable that holds a key for it.")]
@@ -24,24 +24,21 @@ KEY = "GUARD_CENTRAL_KEY"
 keys = typer.Typer(help="API keys: made, listed, replaced, taken back.", no_args_is_help=True)
 
 
-class Refused(GuardError):
-    """Central refused, or could not be asked."""
-
-
 def fleet(url: Url = HOME, key_env: KeyEnv = KEY, project: Project = None) -> None:
     """Every proxy that reported in the last day: what is in force there, and who lags. Exits with 1 where one does."""
-    rows = list(_pages(url, key_env, "/fleet", {"project": project} if project else {}))
+    with _client(url, key_env, project) as client:
+        rows = client.fleet.list(limit=None)
     table = Table(
         "proxy", "project", "bundle", "state", "checks", "heard", box=None, header_style="dim", pad_edge=False
     )
     for row in rows:
-        report = row["report"]
+        report = row.report
         state, style = _state(row)
         checks = ", ".join(f"{count} {status}" for status, count in sorted(report["statuses"].items()))
-        where = f"{row['project']}/{row['environment']}"
+        where = f"{row.project}/{row.environment}"
         table.add_row(
-            Text(report["instance"]), Text(where), f"{report['sequence']} of {row['newest']}", Text(state, style=style),
-            Text(checks), _time(row["reported_at"]),
+            Text(report["instance"]), Text(where), f"{report['sequence']} of {row.newest}", Text(state, style=style),
+            Text(checks), _time(row.reported_at),
         )  # fmt: skip
     console = Console(highlight=False)
     console.print(table)
@@ -61,21 +58,19 @@ def create(
     key_env: KeyEnv = KEY,
 ) -> None:
     """Make a key. It is shown only once."""
-    made = _ask(url, key_env, "POST", _keys(project), {"name": name, "role": role, "app": app, "why": why})
-    _show_key(made)
+    with _client(url, key_env, project) as client:
+        _show_key(client.keys.create(name, role, app=app, why=why))
 
 
 @keys.command("list")
 def list_keys(project: Project = None, url: Url = HOME, key_env: KeyEnv = KEY) -> None:
     """The keys, without what makes them keys."""
     table = Table("id", "name", "role", "app", "made", "state", box=None, header_style="dim", pad_edge=False)
-    for key in _pages(url, key_env, _keys(project), {}):
-        state = (
-            "revoked" if key["revoked_at"] else f"until {_time(key['expires_at'])}" if key["expires_at"] else "in use"
-        )
-        table.add_row(
-            key["id"], Text(key["name"]), key["role"], Text(key["app"] or ""), _time(key["created_at"]), state
-        )
+    with _client(url, key_env, project) as client:
+        made = client.keys.list(limit=None)
+    for key in made:
+        state = "revoked" if key.revoked_at else f"until {_time(key.expires_at)}" if key.expires_at else "in use"
+        table.add_row(key.id, Text(key.name), key.role, Text(key.app or ""), _time(key.created_at), state)
     Console(highlight=False).print(table)
 
 
@@ -89,7 +84,8 @@ def rotate(
     key_env: KeyEnv = KEY,
 ) -> None:
     """Make a new key in the place of one. It is shown only once."""
-    _show_key(_ask(url, key_env, "POST", f"{_keys(project)}/{key}/rotate", {"grace": grace, "why": why}))
+    with _client(url, key_env, project) as client:
+        _show_key(client.keys.rotate(key, grace=grace, why=why))
 
 
 @keys.command("revoke")
@@ -101,64 +97,33 @@ def revoke(
     key_env: KeyEnv = KEY,
 ) -> None:
     """Take a key back."""
-    gone = _ask(url, key_env, "POST", f"{_keys(project)}/{key}/revoke", {"why": why})
-    Console(highlight=False).print(f"{gone['id']} ({gone['name']}) opens nothing any more", markup=False)
+    with _client(url, key_env, project) as client:
+        gone = client.keys.revoke(key, why=why)
+    Console(highlight=False).print(f"{gone.id} ({gone.name}) opens nothing any more", markup=False)
 
 
-def _state(row: dict[str, Any]) -> tuple[str, str]:
-    if row["wrong"]:
+def _state(row: ProxyState) -> tuple[str, str]:
+    """What is to be said of a proxy, and in which colour."""
+    problem = (row.report["problem"] or "").partition("\n")[0]
+    if row.wrong:
         return "says what was never released", "bold red"
-    if row["silent"]:
+    if row.silent:
         return "silent", "red"
-    if row["lags"]:
-        problem = (row["report"]["problem"] or "").partition("\n")[0]
-        return f"{row['lags']} behind{': ' + problem if problem else ''}", "yellow"
-    problem = (row["report"]["problem"] or "").partition("\n")[0]
+    if row.lags:
+        return f"{row.lags} behind{': ' + problem if problem else ''}", "yellow"
     return (problem, "yellow") if problem else ("up to date", "green")
 
 
-def _keys(project: str | None) -> str:
-    return f"/projects/{project}/keys" if project else "/keys"
-
-
-def _show_key(made: dict[str, Any]) -> None:
+def _show_key(made: MadeKey) -> None:
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(f"key {made['id']} (shown only once): {made['key']}")
+    console.print(f"key {made.id} (shown only once): {made.key}")
 
 
-def _pages(url: str, key_env: str, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    cursor = None
-    while True:
-        page = _ask(
-            url, key_env, "GET", path, params={**params, "limit": 200, **({"cursor": cursor} if cursor else {})}
-        )
-        yield from page["items"]
-        cursor = page["next"]
-        if cursor is None:
-            return
-
-
-def _ask(
-    url: str, key_env: str, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def _client(url: str, key_env: str, project: str | None) -> Client:
     key = os.environ.get(key_env)
     if not key:
         raise SettingsError(f"--key-env: the variable {key_env} is not set; put a key of central's into it")
-    headers = {"authorization": f"Bearer {key}"}
-    try:
-        response = httpx.request(
-            method, f"{url.rstrip('/')}/api/v1{path}", json=body, params=params, headers=headers, timeout=30
-        )
-        answer = response.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise Refused(
-            f"{url} cannot be asked: {error or type(error).__name__}; is it guard central's address?"
-        ) from None
-    if response.is_error:
-        raise Refused(
-            str(answer["error"]["message"]) if "error" in answer else f"{url} answered {response.status_code}"
-        )
-    return answer
+    return Client(url, key, project=project)
 
 
 def _time(at: float) -> str:

@@ -10,6 +10,7 @@ from guard.client.datasets import Datasets
 from guard.client.environments import Environments
 from guard.client.events import Events
 from guard.client.face import Awaited, F, Method, Waits
+from guard.client.fleet import Fleet
 from guard.client.http import Http
 from guard.client.jobs import Jobs
 from guard.client.keys import Keys
@@ -79,6 +80,7 @@ class Base(Generic[F]):
         self.stages = Stages(place)
         self.policies = Policies(place)
         self.environments = Environments(place)
+        self.fleet = Fleet(place)
         self.datasets = Datasets(place)
         self.jobs = Jobs(place)
         self.events = Events(place)

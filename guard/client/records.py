@@ -278,3 +278,20 @@ class Disagreement(Record):
     ways: dict[str, int]
     events: list[str]
     proxies: int
+
+
+@dataclass(frozen=True)
+class ProxyState(Record):
+    """A proxy's worker: `lags` releases behind, `silent` for long, `wrong`: it says what was never released."""
+
+    schema: ClassVar[str] = "Proxy"
+
+    project: str
+    environment: str
+    key: str
+    reported_at: float
+    newest: int
+    lags: int
+    silent: bool
+    wrong: bool
+    report: dict[str, Any]
