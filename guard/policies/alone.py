@@ -1,4 +1,4 @@
-"""What policies that come over a network may not: run code, or read files of the machine that they arrive at."""
+"""What policies that come over a network may not: run code, or reach files and keys of the machine they arrive at."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from guard.policies.document import Document
 _CODE = "may not run code; register the function here with @guard.metric, or keep the policy in a file"
 #: The field of a metric that holds the settings of another one.
 _WITHIN = "token_classifier"
+#: How a variable begins that the machine's keeper made for policies that others write.
+FOR_POLICIES = "GUARD_POLICY_"
 
 
-def refuse_code(document: Document) -> None:
-    """Whoever can change what comes must not be able to run functions on this machine. Raises PolicyError."""
+def refuse_code_and_secrets(document: Document) -> None:
+    """Whoever can change what comes must not be able to run functions on this machine, nor to have its keys sent to an
+    address of their own. Raises PolicyError.
+    """
     for name, declared in _declared(document):
         if declared.get("kind") == "code":
             raise PolicyError(document.problem(("metrics", name, "kind"), f"a policy from a URL {_CODE}"))
+        key = declared.get("api_key_env")
+        if key is not None and not str(key).startswith(FOR_POLICIES):
+            told = f"a policy from a URL may only name a variable that is meant for it, as {FOR_POLICIES}KEY"
+            raise PolicyError(document.problem(("metrics", name, "api_key_env"), told))
 
 
 def refuse_files(document: Document) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from guard.errors import PolicyError
 from guard.metrics.registry import REGISTRY, Registry
-from guard.policies.alone import refuse_code, refuse_outside
+from guard.policies.alone import refuse_code_and_secrets, refuse_outside
 from guard.policies.document import read
 from guard.policies.http import cache_folder
 from guard.policies.load import load_policies
@@ -138,5 +138,5 @@ def _refuse(folder: Path) -> None:
                 document = read(file)
             except PolicyError:
                 continue  # no policy; where it was meant to be one, loading says what is wrong
-            refuse_code(document)
+            refuse_code_and_secrets(document)
             refuse_outside(document)

@@ -11,7 +11,7 @@ import httpx
 
 from guard.errors import PolicyError
 from guard.metrics.registry import REGISTRY, Registry
-from guard.policies.alone import refuse_code
+from guard.policies.alone import refuse_code_and_secrets
 from guard.policies.document import MAX_BYTES, parse
 from guard.policies.load import load_document
 from guard.policies.set import PolicySet
@@ -54,7 +54,7 @@ class HttpSource:
         if self._body is None:
             self._body = self._first()
         document = parse(self._body, self.shown)
-        refuse_code(document)
+        refuse_code_and_secrets(document)
         policy = load_document(document, self.file, metrics=self.metrics)
         self._keep(self._body)
         return PolicySet((policy,))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from guard.errors import PolicyError
 from guard.metrics.registry import REGISTRY, Registry
-from guard.policies.alone import refuse_code, refuse_files
+from guard.policies.alone import refuse_code_and_secrets, refuse_files
 from guard.policies.bundle import Bundle
 from guard.policies.document import parse
 from guard.policies.floor import stand_on
@@ -22,7 +22,7 @@ NOWHERE = Path("/nonexistent/guard-bundle")
 def load_text(text: str, name: str, *, metrics: Registry = REGISTRY) -> LoadedPolicy:
     """The policy in a text, called `name` in errors, that stands alone. Raises PolicyError with every problem."""
     document = parse(text.encode(errors="surrogatepass"), name)
-    refuse_code(document)
+    refuse_code_and_secrets(document)
     refuse_files(document)
     return load_document(document, NOWHERE / f"{name}.yaml", metrics=metrics)
 

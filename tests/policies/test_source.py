@@ -149,6 +149,9 @@ class Server:
         return httpx.Response(200, text=self.body, headers={"etag": etag} if self.etags else {})
 
 
+JUDGED = "policy: a\nmetrics:\n  own: {{kind: judge, model: m, prompt: 'Rude? {{{{text}}}}', api_key_env: {}}}\n"
+
+
 class TestUrls:
     """One policy at a URL."""
 
@@ -195,6 +198,17 @@ class TestUrls:
         server.body = "policy: a\nmetrics:\n  own: {kind: code, function: 'os:system'}\n"
         with pytest.raises(PolicyError, match=r"p\.yaml:3: a policy from a URL may not run code"):
             source.load()
+
+    def test_a_policy_at_a_url_has_no_key_sent_that_is_not_meant_for_it(
+        self, source: HttpSource, server: Server
+    ) -> None:
+        server.body = JUDGED.format("AWS_SECRET_ACCESS_KEY")
+        with pytest.raises(PolicyError, match=r"p\.yaml:3: a policy from a URL may only name .* as GUARD_POLICY_KEY"):
+            source.load()
+
+    def test_a_policy_at_a_url_may_have_a_key_that_is_meant_for_it(self, source: HttpSource, server: Server) -> None:
+        server.body = JUDGED.format("GUARD_POLICY_JUDGE")
+        assert source.load().policies
 
     def test_a_start_while_the_url_is_away_goes_on_with_the_last_good_copy(
         self, source: HttpSource, server: Server, metrics: Registry, tmp_path: Path
