@@ -133,7 +133,7 @@ async def _one(work: Work, seconds: float | None, line: int | None) -> Measureme
     metric = work.metric
     started = perf_counter()
     try:
-        result = work.run() if work.waits else await _thread(work.run, seconds, line)
+        result = work.run() if work.metric.waits else await _thread(work.run, seconds, line)
         if inspect.isawaitable(result):
             result = await within(None if seconds is None else seconds - (perf_counter() - started), result)
         measurement = as_measurement(result, metric.kind)

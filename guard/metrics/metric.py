@@ -6,6 +6,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
@@ -60,6 +61,11 @@ class Metric:
     description: str = ""
     warm_up: Callable[[], object] | None = None
     shared: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is to run on the loop, which it does not hold up."""
+        return iscoroutinefunction(self.measure)
 
 
 class Maker(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -35,11 +34,6 @@ class Work:
     metric: Metric
     run: Callable[[], Any]
     inline: bool
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is to run on the loop, which it does not hold up."""
-        return inspect.iscoroutinefunction(self.metric.measure)
 
     def stop(self) -> None:
         """Read nothing more: nobody waits for it any longer."""
@@ -85,11 +79,12 @@ class Plan:
         return None if selection is None else plan._work(metric, probe.of)
 
     def _work(self, metric: Metric, side: Side) -> Work:
-        pieces = self._side(side) if metric.windowed and side in AGAIN else None
+        # What is awaited is no work for a thread, piece by piece.
+        pieces = self._side(side) if metric.windowed and not metric.waits and side in AGAIN else None
         if pieces is not None and pieces.texts:
             reading = Reading(metric, pieces)
             return Work(metric, reading, inline=_is_little(reading))
-        free = metric.cost == Cost.FREE and not inspect.iscoroutinefunction(metric.measure)
+        free = metric.cost == Cost.FREE and not metric.waits
         return Work(metric, partial(metric.measure, self._turn, side), inline=free and self._is_short)
 
     async def fetch(self, wanted: Collection[tuple[Metric, Probe]]) -> None:

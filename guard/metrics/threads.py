@@ -92,19 +92,29 @@ class Threads:
             return self._line.pop(job, None) is not None
 
     def _serve(self) -> None:
+        with self._changed:
+            self._idle += 1
         while True:
             with self._changed:
-                self._idle += 1
                 while not self._line:
                     self._changed.wait()
                 self._idle -= 1
                 job, function = self._line.popitem(last=False)
+            tell: Callable[[], None] = _nothing
             if job.set_running_or_notify_cancel():
                 try:
-                    job.set_result(function())
+                    tell = partial(job.set_result, function())
                 except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
-                    job.set_exception(error)
-            del job, function
+                    tell = partial(job.set_exception, error)
+            with self._changed:
+                # Before it is told: who hears of it and asks again finds this thread free.
+                self._idle += 1
+            tell()
+            del job, function, tell
+
+
+def _nothing() -> None:
+    """Nobody waits any more."""
 
 
 @cache

@@ -248,6 +248,8 @@ def test_what_is_no_function_is_refused() -> None:
 
 def test_a_file_that_another_thread_is_loading_is_waited_for(tmp_path: Path) -> None:
     source = "import time\ntime.sleep(0.2)\ndef check(text): return len(text)\n"
+    (tmp_path / "checks.py").write_text(source, encoding="utf-8")
+    told = {"kind": "code", "function": "checks.py:check"}
     with ThreadPoolExecutor(4) as threads:
-        made = list(threads.map(lambda _: code(tmp_path, source), range(4)))
+        made = list(threads.map(lambda _: make("mine", told, tmp_path), range(4)))
     assert len({metric.version for metric in made}) == 1

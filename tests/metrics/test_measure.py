@@ -10,6 +10,7 @@ import pytest
 from guard.metrics import Cost, Failure, Message, Metric, Probe, Score, Turn
 from guard.metrics.measure import measure
 from guard.metrics.plan import INLINE_CHARACTERS
+from guard.metrics.verdicts import Verdicts
 
 TURN = Turn.of("hello")
 
@@ -205,3 +206,13 @@ async def test_a_callable_object_that_gives_an_awaitable_is_awaited():
 
     found = await measure([probe("judge")], TURN, registry(Metric("judge", Judge(), cost=Cost.LOCAL)))
     assert found[probe("judge")].value == 0.25
+
+
+async def test_a_windowed_metric_that_is_awaited_reads_the_side_whole():
+    async def read(turn, side):
+        return Score(float(len(turn.passages(side))))
+
+    own = Metric("own", read, version="1", windowed=True)
+    turn = Turn(messages=(*TURN.messages, *TURN.messages))
+    found = await measure([probe("own")], turn, registry(own), verdicts=Verdicts())
+    assert found[probe("own")].value == 2.0

@@ -61,7 +61,7 @@ def test_failures_and_lateness_of_metrics_are_told_apart():
     rules = [override(rule(name, "gte", 1), name=name) for name in ("late", "bad")]
     # One that is free runs at once, so that a busy machine cannot make it late too.
     bad = replace(broken("bad"), cost=Cost.FREE)
-    policy = policy_of(waiting("late"), bad, input=rules, settings={"timeout": "50ms"})
+    policy = policy_of(waiting("late"), bad, input=rules, settings={"timeout": "500ms"})
     Guard(policy, observer=meters).check("hello")
     figures = figures_of(meters)
     assert figures.of("guard_metric_failures_total", metric="late", reason="late") == 1
