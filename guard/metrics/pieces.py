@@ -19,8 +19,8 @@ AGAIN: frozenset[Side] = frozenset({"input", "tool_result", "retrieval"})
 #: Of those, the ones made of messages that follow each other.
 IN_TURN: frozenset[Side] = frozenset({"input", "tool_result"})
 #: A model reads a border only where it saw as much as this on one side of it. The parts of an attack are seldom quite
-#: harmless to a model, and nineteen of twenty honest messages are; a pass would cost a third of that over a new one.
-SLIGHT = 0.02
+#: harmless to a model, and six of seven honest messages are; a pass would cost a third of that over a new one.
+SLIGHT = 0.01
 
 
 class Piece(NamedTuple):
